@@ -1,0 +1,1 @@
+"""Torchrack: GPU servers from bare to running PyTorch, declared, proven and kept."""
