@@ -1,0 +1,1 @@
+"""Simulated GPU servers on this machine: real systemd, apt, sshd, Docker and reboots."""
