@@ -1,0 +1,10 @@
+"""Stage ``docker``."""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+
+
+@deploy("docker")
+def install() -> None:
+    """Nothing yet."""

@@ -1,0 +1,10 @@
+"""Stage ``toolkit``."""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+
+
+@deploy("toolkit")
+def install() -> None:
+    """Nothing yet."""

@@ -1,0 +1,95 @@
+"""What a host is: the facts that a run does not change, read once in one round trip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.facts import FactBase
+
+NVIDIA = "10de"
+
+
+@dataclass(frozen=True)
+class PciFunction:
+    """A PCI function as sysfs shows it.
+
+    Args:
+        address: domain:bus:device.function, lower case ("0000:1a:00.0").
+        device: device id, four hex digits without 0x.
+        class_: class code, six hex digits without 0x ("030200" is a 3D controller).
+    """
+
+    address: str
+    device: str
+    class_: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A host's operating system and hardware.
+
+    Args:
+        os: ID of os-release ("debian", "ubuntu").
+        version: VERSION_ID of os-release ("24.04").
+        codename: VERSION_CODENAME of os-release ("noble").
+        architecture: dpkg's name ("amd64", "arm64").
+        kernel: release of the running kernel.
+        user: the account that logged in.
+        nvidia: all functions of NVIDIA on the PCI bus.
+    """
+
+    os: str
+    version: str
+    codename: str
+    architecture: str
+    kernel: str
+    user: str
+    nvidia: tuple[PciFunction, ...] = field(default=())
+
+    @property
+    def gpus(self) -> tuple[PciFunction, ...]:
+        """Display and 3D controllers (PCI base class 03) of NVIDIA."""
+        return tuple(f for f in self.nvidia if f.class_.startswith("03"))
+
+    @property
+    def nvswitches(self) -> tuple[PciFunction, ...]:
+        """NVSwitches: bridges of class 0680 of NVIDIA."""
+        return tuple(f for f in self.nvidia if f.class_.startswith("0680"))
+
+    @property
+    def distribution(self) -> str:
+        """NVIDIA's name of the operating system ("ubuntu2404", "debian13")."""
+        return self.os + self.version.replace(".", "")
+
+
+class HostSurvey(FactBase[Survey]):
+    """Operating system, architecture, kernel, login, and NVIDIA's functions on the PCI bus."""
+
+    def command(self) -> str:
+        """Read os-release, dpkg, uname and sysfs; lspci need not be installed."""
+        return (
+            ". /etc/os-release; echo os=$ID; echo version=$VERSION_ID; "
+            "echo codename=$VERSION_CODENAME; "
+            "echo architecture=$(dpkg --print-architecture 2>/dev/null || uname -m); "
+            "echo kernel=$(uname -r); echo user=${SUDO_USER:-$(id -un)}; "
+            "for d in /sys/bus/pci/devices/*; do "
+            '[ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] && '
+            'echo "pci=${d##*/} $(cat "$d/device") $(cat "$d/class")"; done; true'
+        )
+
+    def process(self, output: list[str]) -> Survey:
+        """Parse ``key=value`` lines; ``pci`` occurs any number of times."""
+        pairs = [line.split("=", 1) for line in output if "=" in line]
+        values = {key: value for key, value in pairs if key != "pci"}
+        functions = [value.split() for key, value in pairs if key == "pci"]
+        try:
+            return Survey(
+                **values,
+                nvidia=tuple(
+                    PciFunction(address, device.removeprefix("0x"), class_.removeprefix("0x"))
+                    for address, device, class_ in functions
+                ),
+            )
+        except (TypeError, ValueError) as error:
+            raise FactProcessError(f"unexpected survey: {output!r} ({error})") from error

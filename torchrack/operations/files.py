@@ -1,0 +1,133 @@
+"""Put a file on a host: private from the first byte, validated, atomic, the predecessor kept.
+
+pyinfra's files.put writes in place, world-readable until a later chmod, without validation.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import shlex
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pyinfra import host
+from pyinfra.api.command import StringCommand
+from pyinfra.facts.files import FileContents
+
+from torchrack.errors import TorchrackError
+from torchrack.facts.files import Files
+from torchrack.facts.gather import gather
+from torchrack.operations.guard import Commands, operation
+
+FILES = Path(__file__).parents[2] / "files"
+PREVIOUS = "/var/lib/torchrack/previous"
+"""Where the predecessor of each replaced file is kept on the host."""
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(FILES),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701 - configuration files, not HTML
+)
+
+_SCRIPT = """set -eu
+umask 077
+dest={dest}
+dir=$(dirname -- "$dest")
+[ -d "$dir" ] || install -d -m 0755 -- "$dir"
+tmp=$(mktemp -- "$dir/.$(basename -- "$dest").torchrack.XXXXXX")
+trap 'rm -f -- "$tmp"' EXIT
+base64 -d > "$tmp"
+sum=$(sha256sum < "$tmp")
+[ "${{sum%% *}}" = {sha256} ] || {{ echo "upload of $dest is incomplete" >&2; exit 1; }}
+chown {owner}:{group} -- "$tmp"
+chmod {mode} -- "$tmp"
+{validate}
+if [ -e "$dest" ]; then
+    keep={previous}"$dest"
+    install -d -m 0700 {previous}
+    mkdir -p -- "$(dirname -- "$keep")"
+    cp -a -- "$dest" "$keep"
+fi
+mv -fT -- "$tmp" "$dest"
+"""
+
+
+def render(template: str, **values: Any) -> str:
+    """Render ``files/<template>``; an undefined name is an error, not an empty string."""
+    return _TEMPLATES.get_template(template).render(**values)
+
+
+def read(path: str) -> str:
+    """Return the text of ``files/<path>``."""
+    return (FILES / path).read_text(encoding="utf-8")
+
+
+@operation
+def put(
+    *,
+    dest: str,
+    content: str | bytes,
+    owner: str = "root",
+    group: str = "root",
+    mode: str = "0644",
+    validate: str | None = None,
+    secret: bool = False,
+) -> Commands:
+    """Make ``dest`` hold ``content``.
+
+    Args:
+        dest: absolute path on the host; missing parent directories are made with mode 0755.
+        content: the whole content.
+        owner: owner's name or uid.
+        group: group's name or gid.
+        mode: permission bits, octal.
+        validate: a command that must end with 0 before the file replaces the old one; ``{}`` in it
+            stands for the (quoted) path of the new file, which lies beside ``dest``.
+        secret: never show the content in diffs.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    sha256 = hashlib.sha256(data).hexdigest()
+    now = gather(Files, paths=[dest])[dest]
+    wanted = (sha256, mode.lstrip("0"), owner, group)
+    if now and (now.sha256, now.mode, now.owner, now.group) == wanted:
+        host.noop(f"{dest} is up to date")
+        return
+    if host.state.config.DIFF and not secret and (now is None or now.sha256 != sha256):
+        _show_diff(dest, now is not None, data)
+    check = validate.replace("{}", '"$tmp"') if validate else ":"
+    script = _SCRIPT.format(
+        dest=shlex.quote(dest),
+        sha256=sha256,
+        owner=shlex.quote(owner),
+        group=shlex.quote(group),
+        mode=shlex.quote(mode),
+        validate=check,
+        previous=PREVIOUS,
+    )
+    # Through standard input: content never stands in a process list or a world-readable file.
+    yield StringCommand(script, _stdin=[base64.b64encode(data).decode()])
+
+
+def _show_diff(dest: str, exists: bool, data: bytes) -> None:
+    old = host.get_fact(FileContents, path=dest) if exists else []
+    new = data.decode(errors="replace").splitlines()
+    for line in difflib.unified_diff(old or [], new, dest, dest, lineterm=""):
+        host.log(line)
+
+
+def controller_file(path: str) -> str:
+    """Return the text of a file on the controller.
+
+    Raises:
+        TorchrackError: it can't be read.
+    """
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TorchrackError(f"the file {path} on this machine can't be read: {error}") from None

@@ -1,0 +1,55 @@
+"""Our ``@operation``: an error stops one host with a message, never the fleet with a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import wraps
+from typing import Any, ParamSpec
+
+from pyinfra import host, logger
+from pyinfra.api import operation as pyinfra_operation
+from pyinfra.api.arguments_typed import PyinfraOperation
+from pyinfra.api.command import PyinfraCommand, StringCommand
+from pyinfra.api.exceptions import NestedOperationError, PyinfraError
+from pyinfra.connectors.util import CommandOutput, OutputLine
+
+P = ParamSpec("P")
+Commands = Generator[str | PyinfraCommand, None, None]
+
+
+class Refusal(StringCommand):
+    """A command that runs nothing, says why, and fails this host's operation."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("false", "#", message)
+        self.message = message
+
+    def execute(self, state: Any, host: Any, connector_arguments: Any) -> Any:
+        """Fail with the message as the command's error output."""
+        return False, CommandOutput([OutputLine("stderr", self.message)])
+
+
+def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
+    """Make an operation of a generator of commands.
+
+    An exception in a plain pyinfra operation ends the run for all hosts; here it becomes a failed
+    operation of the one host it happened on.
+    """
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Commands:
+        try:
+            yield from function(*args, **kwargs)
+        except NestedOperationError:
+            raise
+        except PyinfraError as error:
+            yield Refusal(str(error))
+        except Exception as error:
+            logger.debug("operation failed", exc_info=True)
+            name = getattr(function, "__name__", "operation")
+            yield Refusal(
+                f"{host.name}: {name} failed with {type(error).__name__}: {error}. This is a fault "
+                "of Torchrack: run again with --debug and report it"
+            )
+
+    return pyinfra_operation()(guarded)

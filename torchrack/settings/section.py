@@ -1,0 +1,85 @@
+"""What all sections of the settings share: strict types, and problems collected, not raised.
+
+A group data file is Python. If the first wrong value raised, a reader would mend one mistake a run.
+While :func:`collecting` is active a wrong section therefore notes its problems, with file and line,
+and the file goes on loading.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from torchrack.errors import Problem
+
+_collector: list[Problem] | None = None
+
+
+class Section(BaseModel):
+    """One typed group of settings; ``stage`` is the name it has in ``group_data/``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, strict=False)
+    stage: ClassVar[str] = ""
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            if _collector is None:
+                raise
+            _collector.extend(_problems(type(self), error, _calling_line()))
+
+
+def _problems(section: type[Section], error: ValidationError, where: str) -> list[Problem]:
+    return [
+        Problem(
+            where=where,
+            what=".".join([section.__name__, *map(str, detail["loc"])]),
+            found=_shown(detail["input"]),
+            needed=detail["msg"].removeprefix("Value error, "),
+            fix=_fix(section, detail["type"], detail["loc"]),
+        )
+        for detail in error.errors()
+    ]
+
+
+def _fix(section: type[Section], kind: str, location: tuple[int | str, ...]) -> str:
+    if kind == "extra_forbidden":
+        return f"use one of: {', '.join(section.model_fields)}"
+    field = section.model_fields.get(str(location[0])) if location else None
+    if field is not None and field.description:
+        return f"{location[0]}: {field.description}"
+    return "correct the value; docs/settings.md lists every field"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _calling_line() -> str:
+    """The file and line of the group data or inventory file that made the section."""
+    here = Path(__file__).parent
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        path = Path(frame.f_code.co_filename)
+        if here not in path.parents and "pydantic" not in path.parts:
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+@contextmanager
+def collecting(problems: list[Problem]) -> Iterator[None]:
+    """While active, wrong sections add to ``problems`` in place of raising."""
+    global _collector  # noqa: PLW0603 - group data files have no other way to reach the caller
+    previous, _collector = _collector, problems
+    try:
+        yield
+    finally:
+        _collector = previous
