@@ -15,8 +15,10 @@ Every list is a group; host keys are pinned in ``known_hosts`` beside the invent
 
 from __future__ import annotations
 
+import runpy
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,20 @@ from torchrack.errors import Problem
 from torchrack.report import print_problems
 from torchrack.settings.check import check_settings
 from torchrack.settings.load import group_data_folders, load_folder
-from torchrack.settings.model import SECTIONS, merge
+from torchrack.settings.model import SECTIONS, Settings, merge
 from torchrack.settings.section import Section
 
 HostEntry = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class FleetHost:
+    """A host of an inventory: its name, connection data, and settings merged from all layers."""
+
+    name: str
+    data: dict[str, Any]
+    settings: Settings
+
 
 _problems: list[Problem] = []
 
@@ -80,18 +92,13 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
     """
     problems = [*_problems]
     _problems.clear()
-    groups = {k: v for k, v in names.items() if _is_group(k, v)}
-    layers: dict[str, dict[str, Any]] = {}
-    for folder in group_data_folders(Path(inventory_file)):
-        loaded, found = load_folder(folder)
-        problems += found
-        for group, data in loaded.items():
-            layers.setdefault(group, {}).update(data)
+    layers, found = _group_data(Path(inventory_file))
+    problems += found
+    groups = {name: value for name, value in names.items() if _is_group(name, value)}
     if not problems:
-        for name, (data, host_groups) in _hosts(groups, Path(inventory_file).stem).items():
-            host_layers = [layers.get(group, {}) for group in ["all", *host_groups]]
-            problems += check_settings(name, merge([*host_layers, data]))
-            problems += _unknown_sections(name, data)
+        for entry in _merged(groups, layers, Path(inventory_file).stem):
+            problems += check_settings(entry.name, entry.settings)
+            problems += _unknown_sections(entry.name, entry.data)
     if not any(groups.values()):
         problems.append(
             Problem(inventory_file, "Inventory", "no host", "at least one", "add a list of host()")
@@ -101,21 +108,49 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
         sys.exit(f"{len(problems)} problem(s) in the settings; no host was contacted.")
 
 
+def load_fleet(inventory_file: str | Path) -> list[FleetHost]:
+    """Read an inventory without pyinfra: its hosts with their data and merged settings.
+
+    Args:
+        inventory_file: path of the inventory, checked as a run would check it.
+    """
+    path = Path(inventory_file).resolve()
+    names = runpy.run_path(str(path))
+    groups = {name: value for name, value in names.items() if _is_group(name, value)}
+    layers, _ = _group_data(path)
+    return _merged(groups, layers, path.stem)
+
+
+def _group_data(inventory_file: Path) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    layers: dict[str, dict[str, Any]] = {}
+    problems: list[Problem] = []
+    for folder in group_data_folders(inventory_file):
+        loaded, found = load_folder(folder)
+        problems += found
+        for group, data in loaded.items():
+            layers.setdefault(group, {}).update(data)
+    return layers, problems
+
+
+def _merged(
+    groups: Mapping[str, Any], layers: Mapping[str, dict[str, Any]], stem: str
+) -> list[FleetHost]:
+    """Every host with its settings; layers override each other in pyinfra's order."""
+    data: dict[str, dict[str, Any]] = {}
+    member: dict[str, list[str]] = {}
+    for group, entries in groups.items():
+        for name, own in entries:
+            data.setdefault(name, {}).update(own)
+            member.setdefault(name, []).append(group)
+    fleet = []
+    for name, own in data.items():
+        order = dict.fromkeys(["all", *member[name], stem])
+        fleet.append(FleetHost(name, own, merge([*(layers.get(g, {}) for g in order), own])))
+    return fleet
+
+
 def _is_group(name: str, value: Any) -> bool:
     return not name.startswith("_") and isinstance(value, list)
-
-
-def _hosts(groups: Mapping[str, Any], stem: str) -> dict[str, tuple[dict[str, Any], list[str]]]:
-    """Every host's data and groups, in the order in which pyinfra lets them override each other."""
-    result: dict[str, tuple[dict[str, Any], list[str]]] = {}
-    for group, entries in groups.items():
-        for name, data in entries:
-            result.setdefault(name, ({}, []))[0].update(data)
-            result[name][1].append(group)
-    for _, host_groups in result.values():
-        if stem not in host_groups:
-            host_groups.append(stem)
-    return result
 
 
 def _unknown_sections(name: str, data: Mapping[str, Any]) -> list[Problem]:
@@ -149,4 +184,4 @@ def _connection_problems(name: str, data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-__all__ = ["check_fleet", "host"]
+__all__ = ["FleetHost", "check_fleet", "host", "load_fleet"]

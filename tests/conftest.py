@@ -1,0 +1,11 @@
+"""Options of the test suites."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("torchrack")
+    group.addoption("--inventory", help="the fleet that tests/state looks at")
+    group.addoption("--limit", help="only these hosts of it, separated by commas")
