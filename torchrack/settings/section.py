@@ -34,6 +34,10 @@ class Section(BaseModel):
                 raise
             _collector.extend(_problems(type(self), error, _calling_line()))
 
+    def to_json(self) -> dict[str, Any]:
+        """The values, as ``pyinfra INVENTORY debug-inventory --json`` shows them."""
+        return self.model_dump(mode="json")
+
 
 def _problems(section: type[Section], error: ValidationError, where: str) -> list[Problem]:
     return [

@@ -1,0 +1,28 @@
+"""End-to-end tests on a lab of their own, which is removed afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.harness import ROOT, Lab
+
+
+@pytest.fixture(scope="session")
+def bare_lab() -> Iterator[Lab]:
+    """Two bare servers, as their provider hands them over."""
+    lab = Lab(ROOT / ".lab-test")
+    lab.lab("destroy", check=False)
+    lab.lab("up")
+    yield lab
+    if not os.environ.get("TORCHRACK_KEEP_LAB"):
+        lab.lab("destroy")
+
+
+@pytest.fixture(scope="session")
+def lab(bare_lab: Lab) -> Lab:
+    """The same two servers after the deploy."""
+    bare_lab.deploy()
+    return bare_lab

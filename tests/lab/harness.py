@@ -1,0 +1,149 @@
+"""Drives a lab and deploys to it, as a person would from a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+INVENTORY = "inventories/lab.py"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished program: exit status, standard output and error output."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+    @property
+    def text(self) -> str:
+        """The output without table borders and line breaks, to look for sentences in."""
+        return re.sub(r"[\s│┃|]+", " ", self.output)
+
+
+@dataclass(frozen=True)
+class Deploy(Done):
+    """A finished run of deploy.py with ``--json``."""
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        return json.loads(self.stdout)["results"]["operations"]
+
+    def changed(self, host: str) -> list[str]:
+        """Names of the operations that changed this host."""
+        return [op["name"] for op in self.operations if host in op["success"]]
+
+
+class Lab:
+    """A lab in a directory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"TORCHRACK_LAB": str(folder), "PYTHONUNBUFFERED": "1"}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.folder / "state.json").read_text())
+
+    def run(self, *command: str | Path, timeout: int = 900, check: bool = True) -> Done:
+        """Run a program in the repository, on this lab."""
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        result = Done(done.returncode, done.stdout, done.stderr)
+        assert not check or result.rc == 0, f"{command} ended with {result.rc}:\n{result.output}"
+        return result
+
+    def lab(self, *arguments: str, check: bool = True) -> Done:
+        """``python -m lab ...``"""
+        return self.run(sys.executable, "-m", "lab", *arguments, check=check)
+
+    def ssh(self, host: str, script: str, *, check: bool = True, timeout: int = 120) -> Done:
+        """Run a shell script as root on a host."""
+        return self.run(
+            sys.executable, "-m", "lab", "ssh", host, "--", "sudo", "sh", "-c", _quoted(script),
+            check=check, timeout=timeout,
+        )  # fmt: skip
+
+    def deploy(self, *arguments: str, check: bool = True, timeout: int = 1200) -> Deploy:
+        """``pyinfra -y --json inventories/lab.py deploy.py ...``"""
+        done = self.run(*self.deploy_command(*arguments), timeout=timeout, check=check)
+        return Deploy(done.rc, done.stdout, done.stderr)
+
+    def deploy_command(self, *arguments: str) -> list[str]:
+        return [str(BIN / "pyinfra"), "-y", "--json", INVENTORY, "deploy.py", *arguments]
+
+    def state_tests(self, *arguments: str) -> Done:
+        """``pytest tests/state --inventory inventories/lab.py ...``"""
+        targets = [a for a in arguments if a.startswith("tests/")] or ["tests/state"]
+        options = [a for a in arguments if not a.startswith("tests/")]
+        return self.run(
+            BIN / "pytest", "-q", "-p", "no:cacheprovider", *targets,
+            "--inventory", INVENTORY, *options, check=False,
+        )  # fmt: skip
+
+    def boot_id(self, host: str) -> str:
+        return self.ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout.strip()
+
+    def kill_deploy_when(self, moment: Callable[[], bool], *arguments: str) -> None:
+        """Start a deploy and kill it, as a power cut would, at the moment that ``moment`` sees."""
+        process = subprocess.Popen(
+            self.deploy_command(*arguments),
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        heard: list[str] = []
+        listener = threading.Thread(target=lambda: heard.extend(process.stderr or ()))
+        listener.start()
+        try:
+            wait_for(
+                lambda: process.poll() is not None or moment(),
+                f"the moment to kill the deploy ({moment.__name__})",
+                timeout=600,
+            )
+            ended = process.poll()
+        finally:
+            process.kill()
+            process.wait()
+            listener.join()
+        assert ended is None, f"the deploy ended before the moment came:\n{''.join(heard)}"
+
+
+def wait_for(condition: Callable[[], bool], what: str, *, timeout: float = 120) -> None:
+    """Return as soon as the condition holds; fail when it does not in ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, f"waited {timeout} s in vain for {what}"
+        pause.wait(0.2)
+
+
+def _quoted(script: str) -> str:
+    return "'" + script.replace("'", "'\\''") + "'"
