@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, cast
 
 from pyinfra import host, logger
 from pyinfra.api import operation as pyinfra_operation
 from pyinfra.api.arguments_typed import PyinfraOperation
 from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.exceptions import NestedOperationError, PyinfraError
+from pyinfra.api.operation import OperationMeta
 from pyinfra.connectors.util import CommandOutput, OutputLine
+from typing_extensions import ParamSpec
 
 P = ParamSpec("P")
 Commands = Generator[str | PyinfraCommand, None, None]
@@ -33,7 +35,8 @@ def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
     """Make an operation of a generator of commands.
 
     An exception in a plain pyinfra operation ends the run for all hosts; here it becomes a failed
-    operation of the one host it happened on.
+    operation of the one host it happened on. ``name=`` is required: pyinfra prints all arguments
+    of an operation without one, contents and secrets included.
     """
 
     @wraps(function)
@@ -46,10 +49,17 @@ def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
             yield Refusal(str(error))
         except Exception as error:
             logger.debug("operation failed", exc_info=True)
-            name = getattr(function, "__name__", "operation")
             yield Refusal(
-                f"{host.name}: {name} failed with {type(error).__name__}: {error}. This is a fault "
-                "of Torchrack: run again with --debug and report it"
+                f"{host.name}: {function.__name__} failed with {type(error).__name__}: {error}. "
+                "This is a fault of Torchrack: run again with --debug and report it"
             )
 
-    return pyinfra_operation()(guarded)
+    planned: Callable[..., OperationMeta] = pyinfra_operation()(guarded)
+
+    @wraps(planned)
+    def named(*args: Any, **kwargs: Any) -> OperationMeta:
+        if not kwargs.get("name"):
+            raise TypeError(f"{function.__name__}: an operation needs a name")
+        return planned(*args, **kwargs)
+
+    return cast("PyinfraOperation[P]", named)
