@@ -1,0 +1,1 @@
+"""The lab's container images, built with buildah and without an engine."""

@@ -1,0 +1,1 @@
+"""The lab's private registry: Debian's docker-registry with TLS and accounts."""
