@@ -19,11 +19,19 @@ CAPABILITY = r"^([B-Z]|A[A-KM-Z])[A-Z_]+$"
 VOLUME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 SECRET_NAME = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|API_?KEY|SECRET_KEY)$")
 PUBLIC_KEY = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( .*)?$"
-SENSITIVE = ("boot", "dev", "etc", "lib", "proc", "root/.ssh", "run", "sys", "usr", "var/run")
-SENSITIVE += ("bin", "sbin", "lib64", "var/lib/docker", "var/lib/torchrack", "var/lib/containerd")
+SENSITIVE = (
+    *("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root/.ssh", "run", "sbin", "sys", "usr"),
+    *("var/lib/containerd", "var/lib/docker", "var/lib/torchrack", "var/run"),
+)
+"""Directories of the host that no container may have mounted, nor anything in them."""
 OWN_TARGETS = ("/run/torchrack",)
 SERVED = {"jupyter": 8888, "ssh": 2222}
 """The port in the container that a kind listens on (the contract of the images)."""
+
+
+def _is_whole(section: Section) -> bool:
+    """Whether all fields are there; while problems are collected a wrong section has none."""
+    return bool(section.__dict__)
 
 
 class Port(Section):
@@ -38,6 +46,8 @@ class Port(Section):
 
     @model_validator(mode="after")
     def _never_silently_public(self) -> Port:
+        if not _is_whole(self):
+            return self
         try:
             everywhere = ipaddress.ip_address(self.address).is_unspecified
         except ValueError:
@@ -134,7 +144,7 @@ class Workload(Section):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Workload:
-        for wrong in (*self._unfit_fields(), *self._unfit_mounts()):
+        for wrong in (*self._unfit_fields(), *self._unfit_mounts()) if _is_whole(self) else ():._unfit_fields(), *self._unfit_mounts()):
             raise ValueError(wrong)
         return self
 
@@ -146,8 +156,8 @@ class Workload(Section):
                 wrong.append(f"no command: kind {self.kind} has its own")
             if self.health_command:
                 wrong.append(f"no health_command: kind {self.kind} has its own")
-            # A port that is wrong in itself has no fields; its own problem is told already.
-            if served not in {getattr(port, "container", served) for port in self.ports}:
+            # A port that is wrong in itself has its own problem told already.
+            if served not in {p.container if _is_whole(p) else served for p in self.ports}:
                 wrong.append(f"a port with container={served}, where kind {self.kind} listens")
             if self.user.startswith("0:"):
                 wrong.append(f"a user other than root for kind {self.kind}")
@@ -170,7 +180,7 @@ class Workload(Section):
         return wrong
 
     def _unfit_mounts(self) -> list[str]:
-        targets = [m.target.rstrip("/") for m in self.mounts if hasattr(m, "target")]
+        targets = [m.target.rstrip("/") for m in self.mounts if _is_whole(m)]
         wrong = [f"one mount on {t}" for t in sorted(set(targets)) if targets.count(t) > 1]
         wrong += [
             f"no mount on {target}: Torchrack keeps secrets and keys there"
