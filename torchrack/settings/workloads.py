@@ -20,8 +20,8 @@ VOLUME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 SECRET_NAME = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|API_?KEY|SECRET_KEY)$")
 PUBLIC_KEY = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( .*)?$"
 SENSITIVE = (
-    *("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root/.ssh", "run", "sbin", "sys", "usr"),
-    *("var/lib/containerd", "var/lib/docker", "var/lib/torchrack", "var/run"),
+    *("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root/.ssh", "run", "sbin", "sys"),
+    *("usr", "var/lib/containerd", "var/lib/docker", "var/lib/torchrack", "var/run"),
 )
 """Directories of the host that no container may have mounted, nor anything in them."""
 OWN_TARGETS = ("/run/torchrack",)
@@ -144,7 +144,7 @@ class Workload(Section):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Workload:
-        for wrong in (*self._unfit_fields(), *self._unfit_mounts()) if _is_whole(self) else ():._unfit_fields(), *self._unfit_mounts()):
+        for wrong in (*self._unfit_fields(), *self._unfit_mounts()) if _is_whole(self) else ():
             raise ValueError(wrong)
         return self
 
