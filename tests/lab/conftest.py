@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.harness import ROOT, Lab
+from tests.lab.harness import ROOT, Deploy, Lab
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,13 @@ def bare_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def lab(bare_lab: Lab) -> Lab:
+def first_deploy(bare_lab: Lab) -> Deploy:
+    """The run that made the two bare servers ready."""
+    return bare_lab.deploy("--limit", "gpu01", "--limit", "gpu02")
+
+
+@pytest.fixture(scope="session")
+def lab(bare_lab: Lab, first_deploy: Deploy) -> Lab:
     """The same two servers after the deploy."""
-    bare_lab.deploy()
+    assert first_deploy.rc == 0
     return bare_lab

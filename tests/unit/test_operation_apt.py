@@ -18,12 +18,12 @@ FACT = Packages().process(OUTPUT)
 
 
 def test_fact_tells_installed_held_and_half_installed() -> None:
-    assert FACT == {
+    assert {
         "docker.io": Package("26.1.5+dfsg1-9+b9", installed=True, held=True),
         "nvidia-open": Package("580.105.08-1", installed=False, held=False),
         "sudo": Package("1.9.16p2-3", installed=True, held=False),
         "nano": Package("8.4-1", installed=False, held=False),
-    }
+    } == FACT
 
 
 @pytest.mark.parametrize(
