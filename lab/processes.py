@@ -46,9 +46,14 @@ def spawn(
             env={**os.environ, **(env or {})},
             start_new_session=True,
         )
-    record = {"pid": child.pid, "started": _start_time(child.pid)}
-    atomic.write(lab.run / f"{name}.json", json.dumps(record))
+    adopt(lab, name, child.pid)
     return child.pid
+
+
+def adopt(lab: Lab, name: str, pid: int) -> None:
+    """Record the running process `pid`, which leads a session of its own, as `name`."""
+    record = {"pid": pid, "started": _start_time(pid)}
+    atomic.write(lab.run / f"{name}.json", json.dumps(record))
 
 
 def find(lab: Lab, name: str) -> Process | None:

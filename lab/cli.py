@@ -1,0 +1,183 @@
+"""`python -m lab`: simulated GPU servers, made, entered and removed."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from lab import access, lifecycle, machine, network, requirements, services, show, systems
+from lab.errors import LabError
+from lab.machine import Order
+from lab.paths import lab_dir
+from lab.progress import Progress
+from lab.state import Lab, give_to_caller, locked, require, state_file
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="A lab lives in $TORCHRACK_LAB (default: .lab in the repository).",
+)
+
+Name = Annotated[str, typer.Argument(help="The server's name, such as gpu01.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_SOMETHING_IS_OFF = 3
+
+
+class LoginKind(str, Enum):
+    """How a provider lets its customer in."""
+
+    key = "key"
+    password = "password"  # noqa: S105 - the word for the kind of login, no secret
+
+
+@app.command()
+def up(
+    hosts: Annotated[
+        str, typer.Option(help="Servers of the lab's fleet to have, joined by commas.")
+    ] = ",".join(lifecycle.FLEET),
+    images: Annotated[
+        bool, typer.Option(help="Build the container images and put them into the registry.")
+    ] = True,
+) -> None:
+    """Bring up network, package mirror, registry and servers; what is there is kept."""
+    requirements.become_root(sys.argv[1:])
+    requirements.check()
+    directory = lab_dir()
+    progress = Progress()
+    with locked(directory):
+        names = [name.strip() for name in hosts.split(",") if name.strip()]
+        lab = lifecycle.up(directory, names, progress, with_images=images)
+        give_to_caller(lab)
+    progress.say(f"the lab is up: {', '.join(f'{n} {h.address}' for n, h in lab.hosts.items())}")
+
+
+@app.command()
+def new(
+    name: Name,
+    os: Annotated[
+        str, typer.Option(help=f"Operating system: {', '.join(systems.SYSTEMS)}.")
+    ] = "debian13",
+    gpus: Annotated[
+        str, typer.Option(help="Such as h200:2, rtx4090:1, h200:8+nvswitch:4, or '' for none.")
+    ] = "h200:1",
+    login: Annotated[LoginKind, typer.Option(help="How its user logs in.")] = LoginKind.key,
+    as_json: Json = False,
+) -> None:
+    """Add a bare server to the running lab and say how to log in."""
+    requirements.become_root(sys.argv[1:])
+    progress = Progress(quiet=as_json)
+    order = Order(os=os, gpus=(gpus,) if gpus else (), login=login.value)
+    lab = require(lab_dir())
+    with locked(lab.directory):
+        lab = require(lab.directory)
+        lifecycle.add(lab, name, order, progress)
+        give_to_caller(lab)
+    show.host(name, lab.hosts[name], as_json=as_json)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show servers and services; the exit status is 3 when one of them is off."""
+    lab = require(lab_dir())
+    running = {name: machine.running(lab, name) for name in lab.hosts}
+    serving = services.status(lab)
+    show.lab(lab, running, serving, as_json=as_json)
+    if not all([*running.values(), *serving.values()]):
+        raise typer.Exit(_SOMETHING_IS_OFF)
+
+
+@app.command()
+def ssh(
+    name: Name,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="A command to run there, after --.")
+    ] = None,
+) -> None:
+    """Log in to a server, or run a command there: `lab ssh gpu01 -- uname -a`."""
+    access.ssh(require(lab_dir()), name, command or [])
+
+
+@app.command()
+def start(name: Name) -> None:
+    """Switch a server on and wait until it has booted."""
+    with _changing(name) as lab:
+        machine.start(lab, name)
+        machine.wait(lab, name)
+
+
+@app.command()
+def stop(
+    name: Name,
+    now: Annotated[bool, typer.Option("--now", help="Pull the plug: no orderly shutdown.")] = False,
+) -> None:
+    """Switch a server off; it keeps its disk."""
+    with _changing(name) as lab:
+        machine.stop(lab, name, grace=0 if now else 30)
+
+
+@app.command()
+def reset(name: Name) -> None:
+    """Give a server a bare disk again, with the same address and keys, and boot it."""
+    with _changing(name) as lab:
+        machine.reset(lab, name)
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Switch a server off and remove it with its disk."""
+    requirements.become_root(sys.argv[1:])
+    with locked(require(lab_dir()).directory):
+        lab = require(lab_dir())
+        access.host(lab, name)
+        lifecycle.remove(lab, name)
+
+
+@app.command()
+def down() -> None:
+    """Stop everything of the lab; disks and keys are kept."""
+    requirements.become_root(sys.argv[1:])
+    lab = require(lab_dir())
+    with locked(lab.directory):
+        lifecycle.down(lab, Progress())
+        give_to_caller(lab)
+
+
+@app.command()
+def destroy() -> None:
+    """Stop everything of the lab and remove its directory; the cache is kept."""
+    requirements.become_root(sys.argv[1:])
+    directory = lab_dir()
+    if not directory.exists():
+        print(f"no lab in {directory}", file=sys.stderr)
+        return
+    if not state_file(directory).exists() and not (directory / ".lock").exists():
+        raise LabError(f"{directory} is no lab's directory; it is left as it is")
+    with locked(directory):
+        lifecycle.destroy(directory, Progress())
+
+
+@contextmanager
+def _changing(name: str) -> Iterator[Lab]:
+    """Hold the lock of one server, so that others can be changed at the same time."""
+    requirements.become_root(sys.argv[1:])
+    lab = require(lab_dir())
+    access.host(lab, name)
+    with locked(lab.machine_dir(name)):
+        network.up(lab)
+        yield lab
+
+
+def main() -> None:
+    """Run the command line; an error is one message and exit status 1."""
+    try:
+        app()
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,136 @@
+"""A server's disk: the bare root file system, made this server's own."""
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from lab import apt, identity, kernel, resolver, rootfs
+from lab.command import run
+from lab.state import Host, Lab
+from lab.systems import System, find
+
+_FILES = Path(__file__).with_name("host")
+# They wait for a terminal that a simulated server does not have.
+_MASKED = ("console-getty.service", "getty@.service", "container-getty@.service")
+
+
+def make(lab: Lab, name: str, host: Host, archive: Path) -> None:
+    """Make the disk of the server `name` from `archive`, in place of the one it has."""
+    system = find(host.os)
+    folder = lab.machine_dir(name)
+    new = folder / "rootfs.new"
+    remove(new)
+    rootfs.unpack(archive, new)
+    _name(new, name)
+    _find_mirrors(new, system)
+    _dress(new, system)
+    _let_in(new, lab, name, host)
+    remove(folder / "rootfs")
+    new.rename(folder / "rootfs")
+
+
+def remove(root: Path) -> None:
+    """Remove a disk; what Docker marked immutable or mounted is not to be found on one."""
+    if root.exists():
+        shutil.rmtree(root)
+
+
+def _name(root: Path, name: str) -> None:
+    (root / "etc/hostname").write_text(f"{name}\n")
+    # Without one systemd takes the boot for the first and applies its presets to all services.
+    (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    (root / "etc/hosts").write_text(
+        f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n\n"
+        "::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\n"
+        "ff02::2\t\tip6-allrouters\n"
+    )
+
+
+def _find_mirrors(root: Path, system: System) -> None:
+    distribution, _ = apt.distribution()
+    suite = system.suites[distribution]
+    folder = root / "etc/apt"
+    (folder / f"sources.list.d/{system.distribution}.sources").write_text(apt.deb822(suite))
+    if settings := apt.configuration():
+        (folder / "apt.conf.d/90mirrors").write_text(settings)
+    uris = [source.uri for source in apt.sources(suite)]
+    resolv = root / "etc/resolv.conf"
+    resolv.unlink(missing_ok=True)
+    text = resolver.resolv_conf()
+    resolv.write_text(text or "")
+    if text is None:
+        with (root / "etc/hosts").open("a") as hosts:
+            hosts.write(resolver.hosts_entries(uris))
+    if any(uri.startswith("https:") for uri in uris):
+        for authority in Path("/usr/local/share/ca-certificates").rglob("*.crt"):
+            shutil.copy(authority, root / "usr/local/share/ca-certificates")
+        _chroot(root, "update-ca-certificates")
+
+
+def _dress(root: Path, system: System) -> None:
+    _copy(_FILES / "common", root)
+    _chroot(root, "systemctl", "enable", "lab-cgroups.service")
+    for unit in _MASKED:
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    for link in (root / "etc/systemd/system/getty.target.wants").glob("*"):
+        link.unlink()
+    if system.distribution == "ubuntu" and "ID=ubuntu" not in _os_release(root):
+        diverted = "/usr/lib/os-release"  # an upgrade of base-files would bring Debian's back
+        _chroot(
+            root, "dpkg-divert", "--quiet", "--rename", "--divert", f"{diverted}.base", diverted
+        )
+    if system.distribution == "ubuntu":
+        _copy(_FILES / system.name, root)
+        (root / "etc/ssh/sshd_config.d/50-cloud-init.conf").chmod(0o600)
+        _chroot(root, "systemctl", "disable", "ssh.service")
+        _chroot(root, "systemctl", "enable", "ssh.socket")
+    _install_kernel_meta(root, system)
+
+
+def _install_kernel_meta(root: Path, system: System) -> None:
+    with tempfile.TemporaryDirectory(dir=root / "tmp") as temporary:
+        packages = kernel.build_meta(Path(temporary), system.flavour)
+        _chroot(root, "dpkg", "-i", *(f"/{package.relative_to(root)}" for package in packages))
+
+
+def _let_in(root: Path, lab: Lab, name: str, host: Host) -> None:
+    """Make the login a provider hands over, and the server's own host keys."""
+    _chroot(
+        root, "useradd", "--create-home", "--shell", "/bin/bash", "--groups", "adm,sudo", host.user
+    )
+    if host.password_file is not None:
+        password = host.password_file.read_text().strip()
+        _chroot(root, "chpasswd", stdin=f"{host.user}:{password}\n")
+    if host.login == "key":
+        authorized = root / f"home/{host.user}/.ssh/authorized_keys"
+        authorized.parent.mkdir(mode=0o700)
+        authorized.write_text(f"{identity.ensure_login_key(lab)}\n")
+        authorized.chmod(0o600)
+        _chroot(root, "chown", "-R", f"{host.user}:", f"/home/{host.user}/.ssh")
+        sudoers = root / "etc/sudoers.d/90-cloud-init-users"
+        sudoers.write_text(f"{host.user} ALL=(ALL) NOPASSWD:ALL\n")
+        sudoers.chmod(0o440)
+    for key in (lab.machine_dir(name) / "identity").iterdir():
+        copy = root / "etc/ssh" / key.name
+        shutil.copyfile(key, copy)
+        copy.chmod(0o644 if key.suffix == ".pub" else 0o600)
+
+
+def _os_release(root: Path) -> list[str]:
+    return (root / "usr/lib/os-release").read_text().splitlines()
+
+
+def _copy(tree: Path, root: Path) -> None:
+    for source in tree.rglob("*"):
+        target = root / source.relative_to(tree)
+        if source.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            target.unlink(missing_ok=True)  # not through a link to somewhere else
+            shutil.copyfile(source, target)
+            target.chmod(0o644)
+
+
+def _chroot(root: Path, *argv: str, stdin: str | None = None) -> None:
+    run(["chroot", root, *argv], stdin=stdin, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})

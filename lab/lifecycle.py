@@ -1,0 +1,153 @@
+"""A whole lab: brought up, taken down, destroyed."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from lab import ca, cgroups, identity, machine, network, processes, services
+from lab.errors import LabError
+from lab.machine import Order
+from lab.paths import cache_dir, lab_id
+from lab.progress import Progress
+from lab.state import Lab, load, locked, state_file
+
+# The fleet of inventories/lab.py.
+FLEET = {
+    "gpu01": Order(os="debian13", gpus=("h200:2",)),
+    "gpu02": Order(os="ubuntu2404", gpus=("rtx4090:1",)),
+}
+
+
+def up(
+    directory: Path, names: Iterable[str], progress: Progress, *, with_images: bool = True
+) -> Lab:
+    """Bring up the lab in `directory` with at least the servers `names` of the fleet.
+
+    What is there is kept: servers made with `new` are switched on too, and a lab that is up is
+    left as it is.
+    """
+    orders = {}
+    for name in names:
+        if name not in FLEET:
+            raise LabError(f"{name} is not in the lab's fleet ({', '.join(FLEET)}); see `lab new`")
+        orders[name] = FLEET[name]
+    lab = load(directory) or _found(directory)
+    missing = {name: order for name, order in orders.items() if name not in lab.hosts}
+    network.up(lab)
+    ca.ensure(lab)
+    for name, order in missing.items():
+        lab.hosts[name] = machine.describe(lab, name, order, network.free_address(lab))
+    identity.write_known_hosts(lab)
+    lab.save()
+    hosts = [partial(_host_up, lab, name, progress) for name in lab.hosts]
+    try:
+        _in_parallel([*services.tasks(lab, progress, with_images=with_images), *hosts])
+    finally:
+        lab.save()
+    return lab
+
+
+def add(lab: Lab, name: str, order: Order, progress: Progress) -> None:
+    """Make and boot one more server in a lab that is up."""
+    machine.check_name(lab, name)
+    network.up(lab)
+    lab.hosts[name] = machine.describe(lab, name, order, network.free_address(lab))
+    try:
+        machine.install(lab, name)
+    except BaseException:
+        del lab.hosts[name]
+        shutil.rmtree(lab.machine_dir(name), ignore_errors=True)
+        raise
+    identity.write_known_hosts(lab)
+    lab.save()
+    _host_up(lab, name, progress)
+
+
+def remove(lab: Lab, name: str) -> None:
+    """Switch the server `name` off and remove it with its disk, keys and password."""
+    machine.stop(lab, name, grace=0)
+    password = lab.hosts.pop(name).password_file
+    lab.save()
+    identity.write_known_hosts(lab)
+    shutil.rmtree(lab.machine_dir(name))
+    if password is not None:
+        password.unlink(missing_ok=True)
+
+
+def down(lab: Lab, progress: Progress) -> None:
+    """Stop everything of the lab that runs, whoever started it; disks and keys stay."""
+    names = list(lab.hosts)
+    with ThreadPoolExecutor(max_workers=max(len(names), 1)) as pool:
+        list(pool.map(lambda name: machine.stop(lab, name, grace=5.0), names))
+    for name in processes.names(lab):
+        processes.stop(lab, name)
+    for group in cgroups.names(f"{lab.bridge}-"):
+        cgroups.remove(group)
+    network.down(lab)
+    progress.say("the lab is down; its disks are kept")
+
+
+def destroy(directory: Path, progress: Progress) -> None:
+    """Stop the lab in `directory` and remove it, also when its state cannot be read."""
+    try:
+        lab = load(directory)
+    except LabError:
+        lab = None
+    down(lab or _empty(directory, "10.86.0.0/24"), progress)
+    shutil.rmtree(directory)
+    _reservation(directory).unlink(missing_ok=True)
+    progress.say(f"{directory} is removed")
+
+
+def _found(directory: Path) -> Lab:
+    """Start the state of a new lab: an id, and a subnet no other lab of this machine has."""
+    reserved = set()
+    for file in _reservation(directory).parent.glob("*"):
+        subnet, _, owner = file.read_text().partition(" ")
+        if state_file(Path(owner)).exists():
+            reserved.add(subnet)
+        else:
+            file.unlink(missing_ok=True)
+    lab = _empty(directory, network.free_subnet(reserved))
+    _reservation(directory).parent.mkdir(parents=True, exist_ok=True)
+    _reservation(directory).write_text(f"{lab.subnet} {directory}")
+    lab.save()
+    return lab
+
+
+def _reservation(directory: Path) -> Path:
+    return cache_dir() / "labs" / lab_id(directory)
+
+
+def _empty(directory: Path, subnet: str) -> Lab:
+    number = lab_id(directory)
+    return Lab(
+        id=number,
+        bridge=network.bridge_name(number),
+        subnet=subnet,
+        gateway=subnet.replace(".0/24", ".1"),
+        ssh_key=directory / "keys" / "id_ed25519",
+        known_hosts=directory / "known_hosts",
+        ca_cert=directory / "ca" / "ca.crt",
+        directory=directory,
+    )
+
+
+def _host_up(lab: Lab, name: str, progress: Progress) -> None:
+    with locked(lab.machine_dir(name)):
+        if machine.running(lab, name):
+            return
+        if not machine.installed(lab, name):
+            with progress.step(f"{name}: disk made"):
+                machine.install(lab, name)
+        with progress.step(f"{name}: up at {lab.hosts[name].address}"):
+            machine.start(lab, name)
+            machine.wait(lab, name)
+
+
+def _in_parallel(tasks: list[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor(max_workers=max(len(tasks), 1)) as pool:
+        for future in [pool.submit(task) for task in tasks]:
+            future.result()

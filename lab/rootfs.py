@@ -1,0 +1,79 @@
+"""The bare server's disk: made once by mmdebstrap, kept in the cache as a tar archive."""
+
+import fcntl
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import apt, kernel
+from lab.command import run
+from lab.requirements import packages
+
+PACKAGES = packages(Path(__file__).with_name("rootfs.txt").read_text())
+
+_RECIPE = 1  # raised when the way of making it changes
+
+
+def ensure(cache: Path, suite: str) -> Path:
+    """Return the archive of a bare root file system of `suite`, made if the cache has none.
+
+    It depends on the package list and the running kernel's release, not on the mirror.
+    """
+    folder = cache / "rootfs"
+    archive = folder / f"{suite}-{_key(suite)}.tar"
+    if archive.exists():
+        return archive
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder / f"{suite}.lock"):
+        if not archive.exists():
+            _build(suite, archive)
+    return archive
+
+
+def unpack(archive: Path, root: Path) -> None:
+    """Unpack `archive` into the new directory `root`, owners and attributes included."""
+    root.mkdir(parents=True)
+    keep = ["--preserve-permissions", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
+    run(["tar", "--extract", *keep, "--file", archive, "--directory", root])
+
+
+def _key(suite: str) -> str:
+    distribution, _ = apt.distribution()
+    parts = [_RECIPE, distribution, suite, kernel.release(), kernel.architecture(), PACKAGES]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _build(suite: str, archive: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=f".{suite}-", dir=archive.parent) as temporary:
+        folder = Path(temporary)
+        (folder / "mirror.sources").write_text(apt.deb822(suite))
+        (folder / "apt.conf").write_text(apt.configuration())
+        kernels = kernel.build(folder)
+        names = " ".join(f"/root/{package.name}" for package in kernels)
+        hooks = [
+            f"copy-in {' '.join(str(package) for package in kernels)} /root",
+            f'chroot "$1" dpkg -i {names}',
+            f'chroot "$1" rm {names}',
+            # Each server gets its own of these when its disk is made.
+            'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id "$1"/etc/hostname',
+            'rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*',
+            'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
+        ]
+        run(
+            ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar"]
+            + [f"--include={','.join(PACKAGES)}", f"--aptopt={folder / 'apt.conf'}"]
+            + [f"--customize-hook={hook}" for hook in hooks]
+            + [suite, folder / "root.tar", folder / "mirror.sources"],
+            env={"DEBIAN_FRONTEND": "noninteractive"},
+        )
+        (folder / "root.tar").rename(archive)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
