@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from torchrack.docker_version import OLDEST, major
 from torchrack.errors import Problem
 from torchrack.settings.images import REFERENCE
 from torchrack.settings.model import Settings
@@ -23,6 +24,7 @@ def check_settings(host: str, settings: Settings) -> list[Problem]:
         _workload_images,
         _duplicate_names,
         _port_clashes,
+        _docker_version,
     )
     return [problem for check in checks for problem in check(host, settings)]
 
@@ -83,4 +85,32 @@ def _port_clashes(host: str, settings: Settings) -> list[Problem]:
                             "choose another host port",
                         )
                     )
+    return problems
+
+
+def _docker_version(host: str, settings: Settings) -> list[Problem]:
+    docker = settings.docker
+    epoch = re.match(r"\d+:", docker.version)
+    problems = []
+    if (docker.source == "docker-ce") != bool(epoch):
+        example = "5:29.6.1*" if docker.source == "docker-ce" else "26.1.5*"
+        problems.append(
+            Problem(
+                host,
+                "docker.version",
+                repr(docker.version),
+                f'a version of docker.source = "{docker.source}", as "{example}"',
+                "name one that apt-cache madison shows on the host",
+            )
+        )
+    if major(docker.version) < OLDEST:
+        problems.append(
+            Problem(
+                host,
+                "docker.version",
+                repr(docker.version),
+                f"version {OLDEST} or newer, which knows CDI devices",
+                "choose a newer one",
+            )
+        )
     return problems

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue, field_validator
 
 from torchrack.settings.section import Section
 from torchrack.settings.units import Bytes
+
+_NOT_EXTRA = {
+    "hosts": "the unit's -H flag says where dockerd listens; a TCP socket is root for whoever asks",
+    "containerd": "the unit's --containerd flag says it",
+    "log-driver": "it has a field of its own: log_driver",
+    "log-opts": "they have fields of their own: log_max_size, log_max_file",
+    "live-restore": "it has a field of its own: live_restore",
+    "no-new-privileges": "it has a field of its own: no_new_privileges",
+    "default-address-pools": "it has a field of its own: address_pools",
+}
 
 
 class Docker(Section):
@@ -20,6 +31,7 @@ class Docker(Section):
     )
     version: str = Field(
         "5:29.6.1*",
+        pattern=r"^(\d+:)?\d+[\w.+~:-]*\*?$",
         description="engine version as apt names it; a * at the end stands for any suffix",
     )
     containerd_version: str | None = Field(
@@ -41,15 +53,39 @@ class Docker(Section):
     log_driver: Literal["local", "json-file", "journald"] = Field(
         "local", description="default log driver of containers"
     )
-    log_max_size: Bytes = Field(50 * 2**20, description="size of one log file, bytes")
-    log_max_file: int = Field(5, ge=1, description="log files kept a container, count")
+    log_max_size: Bytes = Field(
+        50 * 2**20, ge=2**10, description="size of one log file (not with journald), bytes"
+    )
+    log_max_file: int = Field(
+        5, ge=1, description="log files kept a container (not with journald), count"
+    )
     live_restore: bool = Field(True, description="containers survive a restart of the daemon")
     no_new_privileges: bool = Field(True, description="default for containers")
     nofile: int = Field(1048576, ge=1024, description="default limit of open files, count")
     address_pools: list[str] = Field(
         default_factory=list,
-        description='networks to take subnets from, as "10.200.0.0/16"; empty: Docker\'s own',
+        description='networks to take /24 subnets from, as "10.200.0.0/16"; empty: Docker\'s own',
     )
-    extra: dict[str, object] = Field(
+    extra: dict[str, JsonValue] = Field(
         default_factory=dict, description="further keys of daemon.json, owned by this fleet"
     )
+
+    @field_validator("address_pools")
+    @classmethod
+    def _pools_are_networks(cls, value: list[str]) -> list[str]:
+        networks = [ipaddress.IPv4Network(pool) for pool in value]
+        for network in networks:
+            if network.prefixlen > 24:
+                raise ValueError(f"{network} has no room for a /24; name a larger network")
+        for index, network in enumerate(networks):
+            if any(network.overlaps(other) for other in networks[:index]):
+                raise ValueError(f"{network} overlaps with another one of the list")
+        return value
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_is_ours_to_set(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in value:
+            if key in _NOT_EXTRA:
+                raise ValueError(f"without {key}: {_NOT_EXTRA[key]}")
+        return value
