@@ -1,0 +1,36 @@
+"""Facts about what apt does by itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pyinfra.api.facts import FactBase
+
+
+@dataclass(frozen=True)
+class AptConfiguration:
+    """apt's effective configuration: option to its values (lists have many)."""
+
+    values: dict[str, list[str]]
+
+    def get(self, option: str) -> list[str]:
+        """Return the values of an option, without the empty one that names a list."""
+        return [value for value in self.values.get(option, []) if value]
+
+
+class AptConfig(FactBase[AptConfiguration]):
+    """``apt-config dump``, which is what apt and unattended-upgrades go by."""
+
+    def command(self) -> str:
+        """Only the parts about periodic work."""
+        return "apt-config dump | grep -E '^(APT::Periodic|Unattended-Upgrade)::' || true"
+
+    def process(self, output: list[str]) -> AptConfiguration:
+        """Parse ``Option "value";``, where members of a list have ``::`` at the end."""
+        values: dict[str, list[str]] = {}
+        for line in output:
+            match = re.fullmatch(r'(\S+?)(?:::)? "(.*)";', line)
+            if match:
+                values.setdefault(match[1], []).append(match[2])
+        return AptConfiguration(values)

@@ -1,0 +1,72 @@
+"""Unattended security upgrades, with the GPU stack, the engine and the kernel kept out."""
+
+from __future__ import annotations
+
+import shlex
+
+from pyinfra import host
+from pyinfra.api.command import StringCommand
+
+from torchrack.errors import HostError, Problem
+from torchrack.facts.gather import gather
+from torchrack.facts.packages import Packages
+from torchrack.facts.upgrades import AptConfig, AptConfiguration
+from torchrack.held_back import kernel_packages, table
+from torchrack.operations import files
+from torchrack.operations.guard import Commands, operation
+
+_CONF = "/etc/apt/apt.conf.d/90torchrack-unattended-upgrades"
+
+
+@operation
+def unattended(*, enabled: bool) -> Commands:
+    """Let security upgrades go on by themselves, but block what must move together.
+
+    Verified afterwards on ``apt-config dump``: a file that sorts later may say otherwise.
+
+    Args:
+        enabled: whether they are kept on; the blocks stand either way.
+    """
+    content = files.render(
+        "base/90torchrack-unattended-upgrades.j2", enabled=enabled, blocked=table().blocked
+    )
+    yield from files.put._inner(dest=_CONF, content=content, validate="apt-config -c {} dump >&-")
+    problem = upgrade_problem(gather(AptConfig), enabled)
+    if problem is not None:
+        found, needed = problem
+        raise HostError(
+            Problem(
+                where=host.name,
+                what="Unattended upgrades (apt-config dump)",
+                found=found,
+                needed=needed,
+                fix=f"look for a file below /etc/apt/apt.conf.d that sorts after {_CONF}",
+            )
+        )
+
+
+def upgrade_problem(config: AptConfiguration, enabled: bool) -> tuple[str, str] | None:
+    """Return what is found and what is needed where apt's configuration is not as declared."""
+    lacking = set(table().blocked) - set(config.get("Unattended-Upgrade::Package-Blacklist"))
+    if lacking:
+        return f"not blocked: {', '.join(sorted(lacking))}", "all of the stack blocked"
+    for option in ("Update-Package-Lists", "Unattended-Upgrade") if enabled else ():
+        value = config.get(f"APT::Periodic::{option}")[-1:]
+        if value != ["1"]:
+            return f"APT::Periodic::{option} {value or 'unset'}", '"1", once a day'
+    sources = config.get("Unattended-Upgrade::Origins-Pattern")
+    sources += config.get("Unattended-Upgrade::Allowed-Origins")
+    if enabled and not any("security" in source.lower() for source in sources):
+        return f"sources {', '.join(sources) or 'none'}", "the distribution's security updates"
+    return None
+
+
+@operation
+def kernel_held() -> Commands:
+    """Hold the installed kernel packages: a new kernel has no driver until a planned run."""
+    installed = kernel_packages(gather(Packages, names=list(table().kernel)))
+    unheld = [name for name, package in installed.items() if not package.held]
+    if not unheld:
+        host.noop(f"held: {', '.join(installed) or 'no kernel package is installed'}")
+        return
+    yield StringCommand("apt-mark", "hold", *map(shlex.quote, unheld))
