@@ -1,0 +1,176 @@
+"""Workloads as declared: containers, their networks and volumes, and the units that own them.
+
+pyinfra's docker.container never notices that a container differs from its declaration, and knows
+neither GPUs nor limits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from pyinfra import host
+from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
+
+from torchrack import container_commands as commands
+from torchrack import workload as names
+from torchrack.container_diff import owner
+from torchrack.context import current_host
+from torchrack.errors import HostError, Problem
+from torchrack.facts.containers import Found, Workloads
+from torchrack.facts.gather import gather
+from torchrack.operations import files
+from torchrack.operations.guard import Commands, operation
+from torchrack.settings.workloads import NAME, Workload
+from torchrack.workload_declare import Template, declare
+from torchrack.workload_plan import Declared, Plan, foreign_objects, plan
+
+_found: WeakKeyDictionary[Host, Found] = WeakKeyDictionary()
+"""What was found at the start of the stage; each later step changes only its own workload."""
+
+
+@operation
+def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> Commands:
+    """Remove containers and units of ours that are no longer declared; their data stays.
+
+    Reads, for the whole stage, what is on the host, and refuses to go on where something that is
+    not ours has a declared name.
+
+    Args:
+        workloads: all declared workloads.
+        images: the catalog: name to reference.
+    """
+    found = _found[current_host()] = gather(
+        Workloads,
+        names=[workload.name for workload in workloads],
+        volumes=sorted({volume for w in workloads for volume in names.volumes(w)}),
+        images=sorted({names.by_digest(images[w.image]) for w in workloads}),
+        paths=sorted({path for w in workloads for path in _paths(w)}),
+    )
+    declared = {workload.name for workload in workloads}
+    problems = [p for name in sorted(declared) for p in foreign_objects(host.name, name, found)]
+    if problems:
+        raise HostError(problems[0])
+    nothing = True
+    for name in sorted(_ours(found) - declared):
+        nothing = False
+        yield from _remove(name, found)
+    for container in found.containers.values():
+        name, label = container["Name"].removeprefix("/"), owner(container)
+        if label in declared and name != label:
+            nothing = False
+            yield StringCommand(f"docker rm -f {container['Id']} >/dev/null")
+    if nothing:
+        host.noop("no container or unit of ours that is not declared")
+
+
+@operation
+def workload(
+    *, workload: Workload, reference: str, unit_template: Template, gpu_timeout: int
+) -> Commands:
+    """Make one workload run as declared; one that does is not touched.
+
+    Args:
+        workload: the workload.
+        reference: its image, pinned by digest.
+        unit_template: makes its unit's file.
+        gpu_timeout: how long its start waits for the GPUs, seconds.
+    """
+    found = _found[current_host()]
+    entrypoint = found.entrypoints.get(names.by_digest(reference), ())
+    declared = declare(workload, reference, entrypoint, unit_template, gpu_timeout)
+    todo = plan(declared, found)
+    if not todo.changes:
+        host.noop(f"{workload.name} is as declared")
+        return
+    for reason in todo.reasons:
+        host.log(f"{workload.name}: {reason}")
+    yield from _prepare(declared, todo)
+    yield from _contain(declared, todo)
+    yield from _supervise(declared, todo)
+
+
+def _prepare(declared: Declared, todo: Plan) -> Commands:
+    """Secrets, network, volumes and directories: what a container needs before it is created."""
+    name, user = declared.workload.name, declared.workload.user
+    own = declared.own_file
+    if own is not None and todo.own_file:
+        yield StringCommand(commands.make_own_directory(own))
+        if own.content is None:
+            yield StringCommand(commands.make_token(own))
+        else:
+            uid, gid = own.owner.split(":")
+            yield from files.put._inner(
+                dest=own.path, content=own.content, owner=uid, group=gid, mode=own.mode, secret=True
+            )
+    if todo.network:
+        yield StringCommand(commands.make_network(name))
+    for volume in todo.new_volumes:
+        yield StringCommand(commands.make_volume(volume, name, user))
+    for path in todo.chown_volumes:
+        yield StringCommand(commands.chown_empty(path, user))
+    for path in todo.new_binds:
+        yield StringCommand(commands.make_bind(path, user))
+
+
+def _contain(declared: Declared, todo: Plan) -> Commands:
+    name = declared.workload.name
+    if todo.container == "replace":
+        timeout = declared.workload.stop_timeout + 120
+        yield StringCommand(commands.replace_container(declared.spec), _timeout=timeout)
+    elif todo.container == "update":
+        yield StringCommand(f"docker update {commands.quote(*todo.update)} {name} >/dev/null")
+
+
+def _supervise(declared: Declared, todo: Plan) -> Commands:
+    name, settings = declared.workload.name, declared.workload
+    if todo.unit_file:
+        yield from files.put._inner(dest=names.unit_path(name), content=declared.unit_file)
+    if todo.reload:
+        yield StringCommand("systemctl daemon-reload")
+    if todo.enable:
+        yield StringCommand(f"systemctl enable --quiet {names.unit_name(name)}")
+    if todo.start != "no":
+        timeout = settings.start_timeout + settings.stop_timeout + 300
+        yield StringCommand(commands.start_unit(name, todo.start), _timeout=timeout)
+
+
+def _remove(name: str, found: Found) -> Commands:
+    containers = [c for c in found.containers.values() if owner(c) == name]
+    volumes = [volume for volume, state in found.volumes.items() if state.label == name]
+    kept = commands.kept_data(containers, volumes)
+    host.log(f"{name} is no longer declared; its data stays: {', '.join(kept) or 'it has none'}")
+    script = commands.remove_workload(
+        name,
+        [container["Id"] for container in containers],
+        network=found.networks.get(names.network_name(name)) == name,
+        unit=name in found.unit_files,
+    )
+    yield StringCommand(script, _timeout=1800)
+
+
+def _ours(found: Found) -> set[str]:
+    """All workloads that left something on the host beside their data."""
+    labels = {owner(container) for container in found.containers.values()}
+    labels |= {label for network, label in found.networks.items() if label}
+    labels |= found.unit_files
+    odd = sorted(str(label) for label in labels if label and not re.match(NAME, label))
+    if odd:
+        raise HostError(
+            Problem(
+                where=host.name,
+                what=f"Objects labelled {names.LABEL}",
+                found=f"the name {odd[0]!r}, which Torchrack never gives",
+                needed="names of workloads",
+                fix=f"remove what docker ps -a --filter label={names.LABEL} shows under that name",
+            )
+        )
+    return {label for label in labels if label}
+
+
+def _paths(workload: Workload) -> list[str]:
+    own = names.directory(workload.name)
+    files = [f"{own}/{name}" for name in (names.TOKEN, names.KEYS)]
+    return [names.unit_path(workload.name), own, *files, *names.binds(workload)]
