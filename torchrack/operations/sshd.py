@@ -51,8 +51,12 @@ chown root:root -- "$state/candidate"
 install -m 0600 -- "$state/candidate" "$live.new"
 mv -fT -- "$live.new" "$live"
 rm -f -- "$state/candidate"
-# Where systemd listens, a server that was not started yet reads the file when it is.
-if systemctl is-active --quiet ssh.service; then
+# Where systemd listens, a server that it handed its socket to can't reload: it tries to bind the
+# port anew and dies (OpenSSH 10.0p1 in Debian). Told to go, it leaves sessions and socket alone,
+# and the next connection starts one that reads the file.
+if systemctl is-active --quiet ssh.socket; then
+    systemctl stop ssh.service 2>&1
+elif systemctl is-active --quiet ssh.service; then
     systemctl reload ssh.service || {{ systemctl start {units}.service; exit 1; }}
 fi
 """
