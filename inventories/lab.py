@@ -6,15 +6,76 @@ import sys
 from pathlib import Path
 
 from torchrack.inventory import check_fleet, host
-from torchrack.settings import Base, Docker, Driver, Images, Port, Registry, Toolkit, Workloads
-from torchrack.settings import Mount, Preflight, Workload, file
+from torchrack.settings import (
+    Base,
+    Driver,
+    Images,
+    Mount,
+    Port,
+    Registry,
+    Toolkit,
+    Workload,
+    Workloads,
+    file,
+)
 
 _root = Path(__file__).resolve().parents[1]
 _state_file = Path(os.environ.get("TORCHRACK_LAB", _root / ".lab")) / "state.json"
 if not _state_file.is_file():
     sys.exit(f"There is no lab in {_state_file.parent}: start one with make lab.")
 _lab = json.loads(_state_file.read_text())
-_mirror, _registry, _images = _lab["mirror"], _lab["registry"], _lab["images"]
+_public_key = Path(_lab["ssh_key"] + ".pub").read_text().strip()
+
+_mirror = {
+    "repository": _lab["mirror"]["uri"],
+    "key_file": _lab["mirror"]["key_file"],
+    "key_fingerprint": _lab["mirror"]["key_fingerprint"],
+}
+_base = Base(ca_certificates={"lab": _lab["ca_cert"]}, authorized_keys=[_public_key])
+_images = Images(
+    registries=[
+        Registry(
+            address=_lab["registry"]["address"],
+            ca_file=_lab["registry"]["ca_cert"],
+            username=_lab["registry"]["pull_user"],
+            password=file(_lab["registry"]["pull_password_file"]),
+        )
+    ],
+    catalog={
+        name: f"{_lab['images'][name]['reference']}@{_lab['images'][name]['digest']}"
+        for name in ("pytorch", "tools")
+    },
+)
+
+_small = {"memory": "2GiB", "cpus": 1, "shm_size": "256MiB"}
+_notebook = Workload(
+    name="notebook",
+    kind="jupyter",
+    image="pytorch",
+    ports=[Port(container=8888, host=8888)],
+    mounts=[Mount(source="notebook-home", target="/home/torch")],
+    **_small,
+)
+_shell = Workload(
+    name="shell",
+    kind="ssh",
+    image="pytorch",
+    gpus=["0"],
+    ports=[Port(container=2222, host=2222)],
+    mounts=[Mount(source="shell-home", target="/home/torch")],
+    authorized_keys=[_public_key],
+    **_small,
+)
+_training = Workload(
+    name="training",
+    kind="container",
+    image="pytorch",
+    command=["torchrack-train-step"],
+    restart="on-failure",
+    mounts=[Mount(source="/srv/datasets", target="/data", read_only=True)],
+    **_small,
+)
+_containers = {"gpu01": [_notebook, _shell], "gpu02": [_notebook, _training]}
 
 
 def _host(name, entry):
@@ -25,12 +86,11 @@ def _host(name, entry):
         user=entry["user"],
         key=entry["key_file"],
         known_hosts=_lab["known_hosts"],
-        preflight=Preflight(min_free_disk="8GiB"),
-        driver=Driver(
-            repository=_mirror["uri"],
-            key_file=_mirror["key_file"],
-            key_fingerprint=_mirror["key_fingerprint"],
-        ),
+        base=_base,
+        driver=Driver(**_mirror),
+        toolkit=Toolkit(**_mirror),
+        images=_images,
+        workloads=Workloads(containers=_containers.get(name, [_notebook])),
     )
 
 
