@@ -23,6 +23,9 @@ class Driver(Section):
     flavour: Literal["auto", "open", "proprietary"] = Field(
         "auto", description="kernel module flavour; auto chooses by GPU generation"
     )
+    components: Literal["compute", "full"] = Field(
+        "compute", description="compute leaves out what only a display needs; full brings it"
+    )
     repository: str = Field(
         "https://developer.download.nvidia.com",
         pattern=r"^https?://[^/\s]+",

@@ -1,0 +1,219 @@
+"""Which driver a host wants, and whether what it has is that: decisions without a connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from torchrack.errors import HostError, Problem
+from torchrack.facts.packages import Package
+from torchrack.facts.survey import Survey
+from torchrack.gpus import Flavour, best_flavour, lookup, obstacle
+from torchrack.repository import Repository
+from torchrack.settings.driver import Driver
+
+NOT_THE_DRIVER = re.compile(
+    r"nvidia-container|libnvidia-container|nvidia-driver-pinning|nvidia-docker|nvidia-cuda-"
+)
+"""Packages with NVIDIA's name that have versions of their own."""
+
+DRIVER_NAME = re.compile(r"nvidia|^libcuda|^libnvcuvid|^cuda-drivers")
+
+DRIVER_VERSION = re.compile(r"(?:\d+:)?(?P<version>\d{3}\.\d{2,3}(?:\.\d{2})?)-")
+"""A Debian version whose upstream part is a driver's ("580.159.04-1ubuntu1")."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A kernel module: version ("580.159.04") and flavour."""
+
+    version: str
+    flavour: Flavour
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.flavour})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The driver for one host.
+
+    Args:
+        module: version and flavour of the kernel module.
+        pinning: the package that keeps apt at this version.
+        packages: the packages to name; their dependencies follow at the same version.
+    """
+
+    module: Module
+    pinning: str
+    packages: tuple[str, ...]
+
+    @property
+    def pattern(self) -> str:
+        """What the version of each driver package matches; revisions differ between packages."""
+        return f"{self.module.version}-*"
+
+
+def repository(settings: Driver, survey: Survey) -> Repository:
+    """Return NVIDIA's CUDA repository for a host (its layout: NVIDIA Driver Installation Guide)."""
+    machine = {"amd64": "x86_64", "arm64": "sbsa"}[survey.architecture]
+    path = f"compute/cuda/repos/{survey.distribution}/{machine}/"
+    uri = f"{settings.repository.rstrip('/')}/{path}"
+    return Repository(
+        name="nvidia-driver",
+        title="NVIDIA's driver repository",
+        uri=uri,
+        suite="/",
+        components=(),
+        architecture=survey.architecture,
+        key_url=f"{uri}{settings.key_fingerprint[-8:].lower()}.pub",
+        key_fingerprint=settings.key_fingerprint,
+        conflicts=r"compute/cuda/repos|graphics-drivers/ppa|ppa\S*/graphics-drivers",
+    )
+
+
+def choose(settings: Driver, survey: Survey, *, host: str) -> Choice:
+    """Choose flavour and packages for a host.
+
+    Args:
+        settings: the ``driver`` section.
+        survey: the host's system and PCI bus.
+        host: its name, for messages.
+
+    Raises:
+        HostError: no GPU, one that the table does not know, or one that this driver can't drive.
+    """
+    gpus = [(function, lookup(function.device)) for function in survey.gpus]
+    known = [gpu for _, gpu in gpus if gpu]
+    unknown = [f"{f.address} (10de:{f.device})" for f, gpu in gpus if not gpu]
+    if not known or unknown:
+        raise HostError(
+            Problem(
+                where=host,
+                what="NVIDIA GPU",
+                found=f"unknown device {', '.join(unknown)}" if unknown else "none",
+                needed="GPUs that torchrack/gpus.yml knows",
+                fix="derive the table from a newer pci.ids, or take the device out of the host",
+            )
+        )
+    branch = int(settings.version.partition(".")[0])
+    flavour = best_flavour(known) if settings.flavour == "auto" else settings.flavour
+    for gpu in known:
+        if reason := obstacle(gpu, branch, flavour):
+            raise HostError(
+                Problem(
+                    where=host,
+                    what=f"Driver {settings.version} ({flavour}) for {gpu.product}",
+                    found=reason,
+                    needed="a driver that drives every GPU of the host",
+                    fix="choose another version or flavour in the driver settings",
+                )
+            )
+    names = _names(survey.os, branch)["packages"][flavour][settings.components]
+    extra = [_table()["daemon"]]
+    if survey.nvswitches:
+        extra.append(_row(_table()["fabric_manager"], branch)["package"])
+    return Choice(
+        module=Module(settings.version, flavour),
+        pinning=f"nvidia-driver-pinning-{settings.version}",
+        packages=tuple(name.format(branch=branch) for name in [*names, *extra]),
+    )
+
+
+def read_loaded(line: str) -> Module | None:
+    """Read the first line of /proc/driver/nvidia/version; nothing loaded gives an empty one.
+
+    ``NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.159.04  Tue ...``, or ``NVIDIA UNIX Open
+    Kernel Module for x86_64  580.159.04  Release Build ...`` (open-gpu-kernel-modules, nv.c).
+    """
+    match = re.search(r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)?)\s", line + " ")
+    if not match:
+        return None
+    return Module(match[1], "open" if "Open Kernel Module" in line else "proprietary")
+
+
+def read_modinfo(version: str, license_: str) -> Module | None:
+    """Read modinfo's version and license; the open module says "Dual MIT/GPL"."""
+    if not version:
+        return None
+    return Module(version, "open" if "GPL" in license_ else "proprietary")
+
+
+def lacking(
+    wanted: Module, on_disk: Mapping[str, Module | None], images: Sequence[str]
+) -> list[str]:
+    """Return the kernels that could boot next and would not load the wanted module.
+
+    Args:
+        wanted: the module.
+        on_disk: for each kernel, the module it would load.
+        images: kernels in /boot; without any (a network boot) it is those of ``on_disk``.
+    """
+    return [kernel for kernel in images or on_disk if on_disk.get(kernel) != wanted]
+
+
+def driver_packages(packages: Mapping[str, Package]) -> dict[str, str]:
+    """Return those installed packages that are part of a driver, with the driver's version."""
+    found = {}
+    for name, package in packages.items():
+        match = DRIVER_VERSION.match(package.version)
+        if match and package.installed and not NOT_THE_DRIVER.match(name):
+            found[name] = match["version"]
+    return found
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of apt's plan: ``Inst``, ``Remv`` or ``Conf``, package, and the version it gets."""
+
+    action: str
+    package: str
+    version: str
+
+
+def read_plan(lines: Iterable[str]) -> list[Step]:
+    """Read what ``apt-get --simulate`` says it would do.
+
+    ``Inst name [old] (new source [arch])``, ``Remv name [old]``.
+    """
+    pattern = re.compile(r"(Inst|Remv) (\S+)(?: \[[^]]*\])?(?: \((\S+))?")
+    matches = (pattern.match(line) for line in lines)
+    return [Step(m[1], m[2].partition(":")[0], m[3] or "") for m in matches if m]
+
+
+def objections(plan: Iterable[Step], version: str) -> list[str]:
+    """Return what in apt's plan goes beyond installing the driver at this version.
+
+    A dependency on ">=" or a transitional package moves a host to another branch unnoticed
+    (NVIDIA/ansible-role-nvidia-driver#17, xnvme/aisio#67).
+    """
+    found = []
+    for step in plan:
+        other = NOT_THE_DRIVER.match(step.package) is not None
+        match = DRIVER_VERSION.match(step.version)
+        if step.action == "Inst" and match and match["version"] != version and not other:
+            found.append(f"would install {step.package} {step.version}")
+        if step.action == "Remv" and (other or not DRIVER_NAME.search(step.package)):
+            found.append(f"would remove {step.package}")
+    return found
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = resources.files("torchrack").joinpath("driver_packages.yml").read_text(encoding="utf-8")
+    table: dict[str, Any] = yaml.safe_load(text)
+    return table
+
+
+def _names(family: str, branch: int) -> dict[str, Any]:
+    return _row(_table()[family], branch)
+
+
+def _row(rows: Iterable[dict[str, Any]], branch: int) -> dict[str, Any]:
+    return next(r for r in rows if r["branches"][0] <= branch <= r["branches"][1])

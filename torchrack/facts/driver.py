@@ -1,0 +1,110 @@
+"""Facts about the NVIDIA driver: what is loaded, what each kernel would load, what is installed."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.facts import FactBase
+
+from torchrack.driver import Module, read_loaded, read_modinfo
+from torchrack.facts.packages import Package, Packages
+
+PATTERNS = ["*nvidia*", "libcuda*", "libnvcuvid*", "cuda-drivers*"]
+"""Globs that match the name of every package of a driver in both families (and of others)."""
+
+
+@dataclass(frozen=True)
+class DriverState:
+    """The driver of a host.
+
+    Args:
+        boot_id: the kernel's id of this boot.
+        loaded: the loaded module.
+        kernel: release of the running kernel.
+        on_disk: for each kernel that could boot, and the running one, the module it would load.
+        images: releases of the kernels in /boot.
+        packages: packages whose names match :data:`PATTERNS`.
+    """
+
+    boot_id: str
+    loaded: Module | None
+    kernel: str
+    on_disk: dict[str, Module | None]
+    images: tuple[str, ...]
+    packages: dict[str, Package]
+
+
+class DriverFact(FactBase[DriverState]):
+    """The driver as it is loaded, on disk and in dpkg's database, in one round trip."""
+
+    def command(self) -> str:
+        """Read /proc, modinfo for each kernel, and dpkg."""
+        packages = Packages().command(PATTERNS)
+        return (
+            "echo boot=$(cat /proc/sys/kernel/random/boot_id); echo kernel=$(uname -r); "
+            'echo "loaded=$(head -n 1 /proc/driver/nvidia/version 2>/dev/null)"; '
+            'images=; for i in /boot/vmlinuz-*; do case "$i" in *.old|*.dpkg-*) continue;; esac; '
+            '[ -e "$i" ] && images="$images ${i#/boot/vmlinuz-}"; done; echo "images=$images"; '
+            'for k in $(printf "%s\\n" "$(uname -r)" $images | sort -u); do '
+            'echo "disk=$k|$(modinfo -k "$k" -F version nvidia 2>/dev/null)|'
+            '$(modinfo -k "$k" -F license nvidia 2>/dev/null)"; done; ' + packages
+        )
+
+    def process(self, output: list[str]) -> DriverState:
+        """Parse ``key=value`` lines, then dpkg's lines."""
+        values: dict[str, str] = {}
+        on_disk: dict[str, Module | None] = {}
+        rest = []
+        for line in output:
+            key, equals, value = line.partition("=")
+            if key == "disk":
+                kernel, version, license_ = value.split("|")
+                on_disk[kernel] = read_modinfo(version, license_)
+            elif equals and "\t" not in line:
+                values[key] = value
+            else:
+                rest.append(line)
+        try:
+            return DriverState(
+                boot_id=values["boot"],
+                loaded=read_loaded(values["loaded"]),
+                kernel=values["kernel"],
+                on_disk=on_disk,
+                images=tuple(values["images"].split()),
+                packages=Packages().process(rest),
+            )
+        except (KeyError, ValueError) as error:
+            raise FactProcessError(f"unexpected driver state {output!r} ({error})") from error
+
+
+class AptPlan(FactBase[list[str]]):
+    """What apt would do to install packages at versions: the lines of ``apt-get --simulate``."""
+
+    def command(self, packages: list[str]) -> str:
+        """Simulate; apt's refusal is part of the answer."""
+        return (
+            "LC_ALL=C timeout -k 5 120 apt-get --simulate -q -y --no-install-recommends "
+            "--allow-downgrades --allow-change-held-packages install "
+            f"{' '.join(map(shlex.quote, packages))} 2>&1 || true"
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        """Return the lines."""
+        return output
+
+
+class KernelLog(FactBase[list[str]]):
+    """The last lines in the kernel's log that speak of the GPU's driver."""
+
+    def command(self) -> str:
+        """Read dmesg."""
+        return (
+            "dmesg 2>/dev/null | grep -E 'NVRM|nvidia|nouveau|unsigned module|module verification' "
+            "| tail -n 8; true"
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        """Return the lines."""
+        return output
