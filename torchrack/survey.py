@@ -21,5 +21,10 @@ def survey() -> Survey:
     """
     host = current_host()
     if host not in _surveys:
-        _surveys[host] = gather(HostSurvey)
+        remember(host, gather(HostSurvey))
     return _surveys[host]
+
+
+def remember(host: Host, known: Survey) -> None:
+    """Keep a survey that came with another answer (preflight's), to save a round trip."""
+    _surveys[host] = known

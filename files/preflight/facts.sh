@@ -1,0 +1,166 @@
+# What preflight has to know of a host, in one go, as root. It changes nothing.
+# Python puts assignments and functions before this text (torchrack/preflight/script.py):
+#   apt_lock_timeout  seconds to wait for another apt
+#   wanted_driver     the driver version that is asked for
+#   disk_paths        paths whose file systems must have room
+#   wanted_ports      ports that workloads want, as |1F90|2328| (hex, as in /proc/net/tcp)
+#   label             the label of our containers
+#   check_reach       1 where mirrors and registries are to be contacted
+#   survey            prints the survey of the host
+#   reach_all         calls `reach NAME URL [apt option...]` for each mirror and registry
+# Sections start with "==NAME"; "==end" says that nothing was cut off. Results of `reach` go to
+# standard error, one line each, because they run beside the rest and lines must not mix.
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
+section() { printf '==%s\n' "$1"; }
+
+section clock
+date +%s.%N
+section survey
+survey
+if ! command -v dpkg-query >/dev/null; then
+    section end
+    exit 0
+fi
+
+dir=$(mktemp -d -p /run torchrack-preflight.XXXXXX) || exit 1
+trap 'rm -rf -- "$dir"' EXIT
+trap 'exit 1' HUP INT TERM PIPE
+
+os=$(. /etc/os-release; echo "$ID")
+codename=$(. /etc/os-release; echo "$VERSION_CODENAME")
+distribution=$(. /etc/os-release; echo "$ID$VERSION_ID" | tr -d .)
+architecture=$(dpkg --print-architecture)
+case $architecture in amd64) cuda_architecture=x86_64 ;; *) cuda_architecture=sbsa ;; esac
+system_cas=/etc/ssl/certs/ca-certificates.crt
+
+# apt's own downloader is on every host, unlike curl and python3, and it minds apt's proxy.
+reach() {
+    name=$1 url=$2
+    shift 2
+    (
+        out=$(timeout -k 1 15 /usr/lib/apt/apt-helper -o APT::Sandbox::User=root \
+            -o Acquire::Retries=1 -o Acquire::http::Timeout=5 -o Acquire::https::Timeout=5 "$@" \
+            download-file "$url" "$dir/${name##* }.$$.$(date +%N)" 2>&1 </dev/null)
+        printf 'reach\t%s\t%s\t%s\t%s\n' "$name" "$url" "$?" "$(printf %s "$out" | tr '\n\t' '  ')" >&2
+    ) >/dev/null &
+}
+section apt-sources
+sources=$(apt-get indextargets --format '$(SITE) $(REPO_URI) $(RELEASE)' 'Created-By: Packages' \
+    2>/dev/null | sort -u)
+printf '%s\n' "$sources"
+if [ "$check_reach" = 1 ]; then
+    reach_all
+    # Of what the host itself has configured, one file a site; those that are ours come above.
+    printf '%s\n' "$sources" | awk 'NF == 3 && !seen[$1]++ {print $2, $3}' >"$dir/own-sources"
+    while read -r uri release; do
+        case $release in
+            /) reach "apt source" "${uri}Release" ;;
+            */) reach "apt source" "$uri${release}Release" ;;
+            *) reach "apt source" "${uri}dists/$release/Release.gpg" ;;
+        esac
+    done <"$dir/own-sources"
+fi
+section ca-bundle
+[ ! -s "$system_cas" ] || echo "$system_cas"
+
+section secure-boot
+for f in /sys/firmware/efi/efivars/SecureBoot-*; do
+    [ ! -r "$f" ] || od -An -t u1 -j 4 -N 1 "$f"
+done
+section dkms-key-enrolled
+# A module that DKMS builds is signed with this key; it loads once the firmware's owner enrolled it.
+for f in /var/lib/shim-signed/mok/MOK.der /var/lib/dkms/mok.pub; do
+    [ ! -e "$f" ] || mokutil --test-key "$f" 2>/dev/null
+done
+
+section disk
+for path in $disk_paths; do
+    at=$path
+    while [ ! -e "$at" ]; do at=$(dirname -- "$at"); done
+    df -PB1 -- "$at" | awk -v path="$path" 'NR == 2 {print path, $4, $6}'
+done
+
+section module
+cat /proc/driver/nvidia/version 2>/dev/null
+section gpu-processes
+if [ -r /proc/driver/nvidia/version ] && ! grep -qF " $wanted_driver " /proc/driver/nvidia/version; then
+    # Whoever has a GPU open, seen without NVML, which fails just when versions do not match.
+    for fd in $(find /proc/[0-9]*/fd -lname '/dev/nvidia*' 2>/dev/null); do
+        pid=${fd#/proc/}
+        pid=${pid%%/*}
+        printf '%s %s\n' "$pid" "$(cat "/proc/$pid/comm" 2>/dev/null)"
+    done | sort -u
+fi
+
+section ports
+if [ -n "$wanted_ports" ]; then
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v wanted="$wanted_ports" '
+        $4 == "0A" {split($2, a, ":"); if (index(wanted, "|" a[2] "|")) print a[1], a[2], $10}' |
+        while read -r address port inode; do
+            pids=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2>/dev/null | cut -d/ -f3 | sort -u)
+            for pid in ${pids:-0}; do
+                echo "$address $port $pid $(cat "/proc/$pid/comm" 2>/dev/null)"
+            done
+        done
+fi
+
+section docker-foreign
+for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
+    [ ! -e "$f" ] || echo "$f"
+done
+if systemctl is-active --quiet docker.service 2>/dev/null; then
+    section images
+    timeout -k 1 20 docker image ls --digests --format '{{.Repository}}@{{.Digest}}' 2>/dev/null
+    section containers
+    timeout -k 1 20 docker ps --format '{{.Names}}{{"\t"}}{{.Label "'"$label"'"}}{{"\t"}}{{.Ports}}' 2>/dev/null
+fi
+
+section apt-lock
+holders() {
+    inodes=$(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock 2>/dev/null)
+    awk -v inodes="$(echo "|"$inodes"|" | tr ' ' '|')" '
+        $2 == "POSIX" {n = split($6, a, ":"); if (index(inodes, "|" a[n] "|")) print $5}' /proc/locks |
+        sort -u
+}
+waited=0
+while held=$(holders) && [ -n "$held" ] && [ "$waited" -lt "$apt_lock_timeout" ]; do
+    sleep 1
+    waited=$((waited + 1))
+done
+for pid in $held; do
+    printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+done
+
+section apt-check
+if [ -z "$held" ]; then
+    timeout -k 1 60 apt-get -q -o Debug::NoLocking=true check 2>&1
+    rc=$?
+    echo "rc=$rc"
+    if [ "$rc" != 0 ]; then
+        section apt-fix
+        timeout -k 1 60 apt-get -q -s -o Debug::NoLocking=true --fix-broken install 2>&1
+        echo "rc=$?"
+    fi
+fi
+
+section packages
+dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n' | awk -F '\t' '
+    $1 !~ /^.[icn] / || $2 ~ /docker|containerd|nvidia|^cuda-drivers|^libcuda1$/'
+section driver-origins
+# shellcheck disable=SC2046
+set -- $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | awk '
+    $1 == "installed" && $2 ~ /^(nvidia-|libnvidia-|cuda-drivers|libcuda1$|linux-modules-nvidia|xserver-xorg-video-nvidia)/ &&
+    $2 !~ /container/ {print $2}')
+[ "$#" = 0 ] || apt-cache policy "$@" 2>/dev/null
+section driver-files
+set --
+for f in /usr/bin/nvidia-installer /usr/bin/nvidia-uninstall /usr/bin/nvidia-smi \
+    /usr/lib/*-linux-gnu/libcuda.so.1 /usr/lib/*-linux-gnu/libnvidia-ml.so.1; do
+    [ ! -e "$f" ] || set -- "$@" "$(readlink -f "$f")"
+done
+[ "$#" = 0 ] || printf '%s\n' "$@"
+section driver-files-owned
+[ "$#" = 0 ] || dpkg-query -S "$@" 2>/dev/null
+
+wait
+section end

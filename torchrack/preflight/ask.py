@@ -1,0 +1,124 @@
+"""Ask one host: run the script there and say what came of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from paramiko import SSHException
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+
+from torchrack.errors import HostError, Problem
+from torchrack.facts.survey import Survey
+from torchrack.preflight.checks import check
+from torchrack.preflight.facts import UnclearAnswer, parse
+from torchrack.preflight.script import NO_ROOT, script
+from torchrack.preflight.subject import Subject
+from torchrack.settings.model import of
+
+GATHERING_TIMEOUT = 90
+"""Seconds the script may take beside its wait for apt's lock; it takes about one."""
+_DEAD_TIMEOUT = 10
+
+_AS_ROOT = "timeout -k 5 {limit} sh -c 'eval \"$(cat)\" </dev/null'"
+"""Reads the script whole before it runs: nothing of it stands in a process list, and no command
+in it can eat the rest."""
+_PASSWORDLESS = (
+    'said=$(sudo -n true 2>&1) || {{ echo {no_root}; echo "$said"; exit 0; }}; sudo -n -H '
+)
+
+
+def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
+    """Return what a host is (where that came out) and its problems.
+
+    Raises:
+        HostError: the host is gone; it fails alone.
+    """
+    settings = of(host)
+    asked = time.time()
+    limit = settings.preflight.apt_lock_timeout + GATHERING_TIMEOUT
+    try:
+        ok, output = _run(host, script(settings), limit)
+    except PyinfraError as error:
+        return None, [_unknown(host, str(error), "mend that on this machine, and run again")]
+    except (OSError, SSHException, EOFError, TimeoutError) as error:
+        ok, output = False, None
+        failure = f"{type(error).__name__}: {error}".strip(": ")
+    else:
+        failure = " ".join(output.stderr_lines[-3:] or output.stdout_lines[-3:])
+    answered = time.time()
+    if output is not None and NO_ROOT in output.stdout_lines:
+        return None, [_no_root(host, output.stdout_lines)]
+    if not ok or output is None:
+        _prove_alive(host, failure)
+        return None, [_unknown(host, f"a check that failed: {failure or 'without a word'}")]
+    try:
+        facts = parse(output.stdout_lines, output.stderr_lines)
+    except UnclearAnswer as error:
+        return None, [_unknown(host, f"an answer that makes no sense: {error}")]
+    return facts.survey, check(Subject(host.name, facts, settings, asked, answered))
+
+
+def _run(host: Host, text: str, limit: int) -> Any:
+    """Run the script as root; without sudo's password, unless the inventory has one."""
+    password = host.data.get("_sudo_password") or host.connector_data.get("prompted_sudo_password")
+    command = _AS_ROOT.format(limit=limit)
+    if not password:
+        command = _PASSWORDLESS.format(no_root=NO_ROOT) + command
+    arguments: dict[str, Any] = {"_stdin": [text], "_timeout": limit + 15}
+    if password:
+        arguments |= {"_sudo": True, "_sudo_password": password}
+    return host.run_shell_command(StringCommand(command), **arguments)
+
+
+def _prove_alive(host: Host, failure: str) -> None:
+    """Tell a host that is gone from one on which the script failed.
+
+    Raises:
+        HostError: it does not answer any more.
+    """
+    try:
+        alive, _ = host.run_shell_command(StringCommand("true"), _timeout=_DEAD_TIMEOUT)
+    except (OSError, SSHException, EOFError, TimeoutError):
+        alive = False
+    if not alive:
+        raise HostError(
+            Problem(
+                host.name,
+                "Preflight",
+                f"a host that no longer answers ({failure or 'the connection ended'})",
+                "an SSH connection that lasts",
+                "bring the host up again, and run again; the other hosts go on without it",
+            )
+        )
+
+
+def _no_root(host: Host, lines: list[str]) -> Problem:
+    said = " ".join(lines[lines.index(NO_ROOT) + 1 :]).strip() or "sudo failed without a word"
+    missing = re.search(r"not found|No such file", said)
+    user = host.data.get("ssh_user") or "the login"
+    fix = (
+        "install the package sudo (as root, at the console)"
+        if missing
+        else f"as root: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}, mode 0440"
+    )
+    return Problem(host.name, "Root through sudo", said, f"sudo without a password for {user}", fix)
+
+
+def fault(host: Host, error: Exception) -> Problem:
+    """A host whose checks could not be done through a fault of Torchrack itself."""
+    found = f"{type(error).__name__}: {error}"
+    return _unknown(host, found, "this is a fault of Torchrack: run with --debug and report it")
+
+
+def _unknown(host: Host, found: str, fix: str = "") -> Problem:
+    return Problem(
+        host.name,
+        "Preflight: unknown",
+        found,
+        "all checks done; without them nothing is changed on any host",
+        fix or "look at the host (pyinfra's -vvv shows the output), or leave it out with --exclude",
+    )

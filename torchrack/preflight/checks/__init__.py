@@ -1,0 +1,30 @@
+"""The checks, in the order in which their problems are shown. Pure: facts in, problems out."""
+
+from __future__ import annotations
+
+from torchrack.errors import Problem
+from torchrack.preflight.checks import gpus, network, packages, system
+from torchrack.preflight.subject import Check, Subject
+
+ALWAYS: tuple[Check, ...] = (system.operating_system, system.clock, gpus.present, gpus.known)
+"""Checks that need no dpkg."""
+
+DEBIAN: tuple[Check, ...] = (
+    gpus.drivable,
+    gpus.idle,
+    system.secure_boot,
+    system.disk,
+    packages.lock,
+    packages.broken,
+    packages.foreign_docker,
+    packages.runfile_driver,
+    packages.second_source,
+    network.ports,
+    network.reachable,
+)
+
+
+def check(subject: Subject) -> list[Problem]:
+    """Return all problems of one host."""
+    checks = [*ALWAYS, *(DEBIAN if subject.facts.debian else ())]
+    return [problem for single in checks for problem in single(subject)]

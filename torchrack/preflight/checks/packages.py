@@ -1,0 +1,130 @@
+"""apt and dpkg, and software that came another way than ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from torchrack.errors import Problem
+from torchrack.preflight.subject import Subject
+
+_INTERRUPTED = ("U", "F", "W", "T", "H")
+"""dpkg's states of a package whose installation was cut short (dpkg-query(1))."""
+_DRIVER_SOURCES = re.compile(r"/graphics-drivers/|/compute/cuda/repos/|lambdalabs\.com")
+"""apt sources that carry NVIDIA's driver beside a distribution's own archive."""
+
+
+def lock(subject: Subject) -> Iterator[Problem]:
+    """Nobody holds apt's locks, at least not longer than we wait."""
+    holders = subject.facts.apt_holders
+    if holders:
+        yield subject.problem(
+            "apt",
+            f"locked by {'; '.join(_process(h) for h in holders)}",
+            "its locks free (waited preflight.apt_lock_timeout, "
+            f"{subject.settings.preflight.apt_lock_timeout} s)",
+            "wait until it has finished, or end it, and run again",
+        )
+
+
+def _process(line: str) -> str:
+    pid, _, command = line.partition(" ")
+    return f"pid {pid} ({command.strip()[:80] or 'not visible'})"
+
+
+def broken(subject: Subject) -> Iterator[Problem]:
+    """apt works; an interrupted installation that the next one mends is no problem."""
+    facts = subject.facts
+    result = facts.apt_check
+    if result is None or result.status == 0:
+        return
+    interrupted = any(state.status[1:2] in _INTERRUPTED for state in facts.packages.values())
+    fix = facts.apt_fix
+    if interrupted and fix and fix.status == 0 and "\nRemv " not in f"\n{fix.output}":
+        return
+    yield subject.problem(
+        "apt",
+        f"apt-get check fails: {_errors(result.output)}",
+        "packages whose dependencies are met, and sources that can be read",
+        "mend it on the host (apt-get check, dpkg --audit, apt-get --fix-broken install)",
+    )
+
+
+def _errors(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines()]
+    told = [line for line in lines if line.startswith("E:") or "Depends:" in line]
+    return " ".join(told or lines[-2:])[:300]
+
+
+def foreign_docker(subject: Subject) -> Iterator[Problem]:
+    """No engine but the one that is configured."""
+    facts, source = subject.facts, subject.settings.docker.source
+    wanted = "Docker's own packages" if source == "docker-ce" else "the distribution's docker.io"
+    for path in facts.foreign_docker:
+        kind, fix = ("snap", "snap remove docker") if path.endswith(".snap") else ("file", "rm")
+        yield subject.problem(
+            "Docker",
+            f"an engine from a {kind}: {path}",
+            wanted,
+            f"save what it holds, remove it ({fix}), and run again",
+        )
+    foreign = {"podman-docker", "docker-engine", "docker.io" if source == "docker-ce" else ""}
+    foreign |= set() if source == "docker-ce" else {"docker-ce", "containerd.io"}
+    found = sorted(n for n in foreign & facts.packages.keys() if _installed(subject, n))
+    if found:
+        yield subject.problem(
+            "Docker",
+            f"the package {', '.join(found)} is installed",
+            f"{wanted} (docker.source is {source})",
+            f"remove it (apt-get remove {' '.join(found)}; its data stays), or set docker.source",
+        )
+
+
+def _installed(subject: Subject, name: str) -> bool:
+    return subject.facts.packages[name].status[1:2] == "i"
+
+
+def runfile_driver(subject: Subject) -> Iterator[Problem]:
+    """No driver that NVIDIA's .run installer left outside of dpkg."""
+    files = subject.facts.unowned_driver_files
+    if files:
+        yield subject.problem(
+            "NVIDIA driver",
+            f"files of the driver that no package owns: {', '.join(files)}",
+            "a driver from packages alone",
+            "remove it (nvidia-uninstall, or sh NVIDIA-Linux-*.run --uninstall), and run again",
+        )
+
+
+def second_source(subject: Subject) -> Iterator[Problem]:
+    """The driver comes from the configured repository alone."""
+    ours = subject.settings.driver.repository
+    others = sorted({u for u in subject.facts.apt_sources if _DRIVER_SOURCES.search(u)})
+    others = [uri for uri in others if not _same_site(uri, ours)]
+    if others:
+        yield subject.problem(
+            "NVIDIA driver",
+            f"a second package source: {', '.join(others)}",
+            f"{ours} alone",
+            "remove the source from /etc/apt/sources.list.d, or make it driver.repository",
+        )
+    foreign = {
+        package: uris
+        for package, uris in subject.facts.driver_origins.items()
+        if uris and not any(_same_site(uri, ours) for uri in uris)
+    }
+    if foreign:
+        names = ", ".join(sorted(foreign)[:6]) + (", ..." if len(foreign) > 6 else "")
+        yield subject.problem(
+            "NVIDIA driver",
+            f"{names} from {', '.join(sorted({uris[0] for uris in foreign.values()}))}",
+            f"driver packages from {ours} alone",
+            f"remove them (apt-get purge {' '.join(sorted(foreign)[:3])} ...), and run again",
+        )
+
+
+def _same_site(uri: str, base: str) -> bool:
+    """Whether an apt source lies under a repository's base URI, whatever its scheme."""
+    one, other = urlsplit(uri), urlsplit(base)
+    return one.netloc == other.netloc and one.path.startswith(other.path)

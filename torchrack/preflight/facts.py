@@ -1,0 +1,219 @@
+"""What the script found out about a host, parsed."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from torchrack.facts.survey import HostSurvey, Survey
+
+
+class UnclearAnswer(ValueError):
+    """The script's output is not what it should be."""
+
+
+@dataclass(frozen=True)
+class DpkgState:
+    """A package that dpkg lists: its three status letters, and its version."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening TCP socket: address, port, and the process that holds it (0: not known)."""
+
+    address: str
+    port: int
+    pid: int
+    process: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container: name, whether it is a workload of ours, Docker's text of its ports."""
+
+    name: str
+    ours: bool
+    ports: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """An attempt to fetch something from the host: apt-helper's exit status and its words."""
+
+    name: str
+    url: str
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system: free bytes for root, and where it is mounted."""
+
+    free: int
+    mount: str
+
+
+@dataclass(frozen=True)
+class AptResult:
+    """A run of apt-get: exit status and output."""
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """Everything that preflight knows of a host.
+
+    Args:
+        survey: operating system and hardware.
+        clock: the host's time, seconds since the epoch.
+        debian: whether dpkg is there; without it nothing below is known.
+        ca_bundle: whether the host has the bundle of public CAs.
+        secure_boot: whether the firmware checks signatures.
+        dkms_key_enrolled: whether modules that DKMS signs may load under Secure Boot.
+        disks: the file system of each path asked for.
+        loaded_driver: version of the loaded NVIDIA module, None without one.
+        gpu_processes: "pid name" of whoever has a GPU open; only known where the loaded driver
+            is not the wanted one.
+        listeners: sockets on ports that workloads want.
+        foreign_docker: paths of a Docker that no Debian package owns.
+        images: references by digest that the engine has; None without a running engine.
+        containers: running containers.
+        apt_holders: "pid command" of processes that still hold apt's or dpkg's locks.
+        apt_sources: URIs of the configured apt sources.
+        apt_check: result of ``apt-get check``; None where the locks are held.
+        apt_fix: result of the simulated ``apt-get --fix-broken install``; None if not needed.
+        packages: packages not cleanly installed, and those of Docker and NVIDIA.
+        driver_origins: installed driver packages to the URIs their version comes from.
+        unowned_driver_files: the driver's files that no package owns.
+        reach: attempts to fetch from mirrors and registries.
+    """
+
+    survey: Survey
+    clock: float
+    debian: bool = True
+    ca_bundle: bool = True
+    secure_boot: bool = False
+    dkms_key_enrolled: bool = False
+    disks: Mapping[str, Disk] = field(default_factory=dict)
+    loaded_driver: str | None = None
+    gpu_processes: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    foreign_docker: tuple[str, ...] = ()
+    images: frozenset[str] | None = None
+    containers: tuple[Container, ...] = ()
+    apt_holders: tuple[str, ...] = ()
+    apt_sources: tuple[str, ...] = ()
+    apt_check: AptResult | None = None
+    apt_fix: AptResult | None = None
+    packages: Mapping[str, DpkgState] = field(default_factory=dict)
+    driver_origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unowned_driver_files: tuple[str, ...] = ()
+    reach: tuple[Reach, ...] = ()
+
+
+def parse(stdout: Iterable[str], stderr: Iterable[str]) -> HostFacts:
+    """Return the facts in the script's output.
+
+    Raises:
+        UnclearAnswer: something is missing or not as the script writes it.
+    """
+    sections = _sections(stdout)
+    if "end" not in sections:
+        raise UnclearAnswer(f"the answer was cut off after {list(sections)[-1:] or 'nothing'}")
+    try:
+        return _facts(sections, stderr)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UnclearAnswer(f"{type(error).__name__}: {error}") from error
+
+
+def _facts(sections: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
+    survey = HostSurvey().process(sections["survey"])
+    clock = float(sections["clock"][0])
+    if "packages" not in sections:
+        return HostFacts(survey, clock, debian=False)
+    disks = [line.split(" ", 2) for line in sections["disk"]]
+    containers = [line.split("\t", 2) for line in sections.get("containers", [])]
+    packages = [line.split("\t") for line in sections["packages"]]
+    version = re.search(r"\s(\d+\.\d+(\.\d+)?)\s", "\n".join(sections["module"]))
+    owned = {line.partition(": ")[2] for line in sections["driver-files-owned"]}
+    return HostFacts(
+        survey,
+        clock,
+        ca_bundle=bool(sections["ca-bundle"]),
+        secure_boot=any(line.strip() == "1" for line in sections["secure-boot"]),
+        dkms_key_enrolled="is already enrolled" in "\n".join(sections["dkms-key-enrolled"]),
+        disks={path: Disk(int(free), mount) for path, free, mount in disks},
+        loaded_driver=version[1] if version else None,
+        gpu_processes=tuple(sections["gpu-processes"]),
+        listeners=tuple(map(_listener, sections["ports"])),
+        foreign_docker=tuple(sections["docker-foreign"]),
+        images=frozenset(sections["images"]) if "images" in sections else None,
+        containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
+        apt_holders=tuple(sections["apt-lock"]),
+        apt_sources=tuple(line.split()[1] for line in sections["apt-sources"] if line.strip()),
+        apt_check=_apt_result(sections["apt-check"]),
+        apt_fix=_apt_result(sections.get("apt-fix", [])),
+        packages={name: DpkgState(status, version) for status, name, version in packages},
+        driver_origins=_origins(sections["driver-origins"]),
+        unowned_driver_files=tuple(f for f in sections["driver-files"] if f not in owned),
+        reach=tuple(_reach(line) for line in stderr if line.startswith("reach\t")),
+    )
+
+
+def _sections(lines: Iterable[str]) -> dict[str, list[str]]:
+    """Lines by section; what a login shell prints before the first is left out."""
+    sections: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in lines:
+        if line.startswith("=="):
+            current = sections.setdefault(line[2:].strip(), [])
+        else:
+            current.append(line)
+    return {name: [line for line in found if line] for name, found in sections.items()}
+
+
+def _listener(line: str) -> Listener:
+    address, port, pid, process = [*line.split(" ", 3), ""][:4]
+    return Listener(_address(address), int(port, 16), int(pid), process)
+
+
+def _address(text: str) -> str:
+    """An address of /proc/net/tcp: 32-bit words, each in the host's byte order (little endian)."""
+    words = [int(text[i : i + 8], 16) for i in range(0, len(text), 8)]
+    address = ipaddress.ip_address(struct.pack(f"<{len(words)}I", *words))
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def _apt_result(lines: list[str]) -> AptResult | None:
+    if not lines:
+        return None
+    return AptResult(int(lines[-1].removeprefix("rc=")), "\n".join(lines[:-1]))
+
+
+def _origins(lines: list[str]) -> dict[str, tuple[str, ...]]:
+    """The URIs of the installed version ("***") of each package in ``apt-cache policy``."""
+    origins: dict[str, tuple[str, ...]] = {}
+    package, installed = "", False
+    for line in lines:
+        if not line.startswith(" "):
+            package, installed = line.rstrip(":"), False
+        elif re.match(r" (\*\*\*|   ) \S", line):
+            installed = line.startswith(" ***")
+        elif installed and (match := re.match(r"\s+-?\d+ (\w+:\S+)", line)):
+            origins[package] = (*origins.get(package, ()), match[1])
+    return origins
+
+
+def _reach(line: str) -> Reach:
+    _, name, url, status, output = line.split("\t", 4)
+    return Reach(name, url, int(status), output)
