@@ -14,8 +14,14 @@ from lab.nvidia.catalog import Package
 HERE = Path(__file__).parent
 LIBRARY_DIR = "usr/lib/x86_64-linux-gnu"
 MAINTAINER = "cudatools <cudatools@nvidia.com>"
-# Programs that are Python packages of this directory, and the path at which a host gets them as one file.
-PROGRAMS = {"smi": "usr/bin/nvidia-smi", "ctk": "usr/bin/nvidia-ctk"}
+PROGRAM_SOURCES = HERE / "programs"
+# Where a host gets each directory of programs/, as one executable file.
+PROGRAMS = {
+    "smi": "usr/bin/nvidia-smi",
+    "kernel": "usr/libexec/nvidia-lab/kernel",
+    "ctk": "usr/bin/nvidia-ctk",
+}
+SHARED_PROGRAM_SOURCES = "gpus"
 # License as modinfo shows it: it is what tells NVIDIA's two module flavours apart.
 MODULE_LICENSE = {"open": "Dual MIT/GPL", "proprietary": "NVIDIA"}
 MODULES = ("nvidia", "nvidia-uvm", "nvidia-modeset", "nvidia-drm", "nvidia-peermem")
@@ -48,14 +54,14 @@ def _fill(package: Package, tree: Path) -> None:
     tokens = _tokens(package)
     for name in package.content:
         if name in PROGRAMS:
-            _write(tree / PROGRAMS[name], program(HERE / name), mode=0o755)
+            _write(tree / PROGRAMS[name], program(name), mode=0o755)
         else:
             _copy_tree(HERE / "files" / name, tree, tokens)
     for soname in package.libraries:
         _add_library(tree, soname, package.upstream)
     if package.module:
         _add_module_source(tree, package)
-    _write(tree / f"usr/share/doc/{package.name}/README", "Simulated for a test lab.\n".encode())
+    _write(tree / f"usr/share/doc/{package.name}/README", b"Simulated for a test lab.\n")
 
 
 def _tokens(package: Package) -> dict[str, str]:
@@ -86,8 +92,8 @@ def _copy_tree(origin: Path, tree: Path, tokens: dict[str, str]) -> None:
         relative = _replace(str(path.relative_to(origin)), tokens)
         if path.is_file():
             content = _replace(path.read_text(), tokens).encode()
-            executable = "bin/" in relative or "libexec/" in relative
-            _write(tree / relative, content, 0o755 if executable else 0o644)
+            mode = 0o755 if content.startswith(b"#!") else 0o644
+            _write(tree / relative, content, mode)
 
 
 def _add_library(tree: Path, soname: str, version: str) -> None:
@@ -117,17 +123,24 @@ def _add_module_source(tree: Path, package: Package) -> None:
     _write(source / "dkms.conf", configuration.encode())
 
 
-def program(directory: Path) -> bytes:
-    """Return a Python package of this directory as one executable file (a zipapp, run by the host's own python3)."""
+def program(name: str) -> bytes:
+    """Return a directory of programs/ as one executable file, run by the host's own python3."""
     buffer = BytesIO()
     buffer.write(b"#!/usr/bin/python3\n")
-    with zipfile.ZipFile(buffer, "a", compression=zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(directory.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                # A fixed date keeps the file, and so the cache's key, the same from build to build.
-                member = zipfile.ZipInfo(str(path.relative_to(directory)), (2026, 1, 1, 0, 0, 0))
-                archive.writestr(member, path.read_bytes())
+    start = f"import sys\nfrom {name}.main import main\nsys.exit(main())\n"
+    with zipfile.ZipFile(buffer, "a") as archive:
+        _add_member(archive, "__main__.py", start.encode())
+        for package in (name, SHARED_PROGRAM_SOURCES):
+            for path in sorted((PROGRAM_SOURCES / package).rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    member = str(path.relative_to(PROGRAM_SOURCES))
+                    _add_member(archive, member, path.read_bytes())
     return buffer.getvalue()
+
+
+def _add_member(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    # A fixed date keeps the file the same from build to build.
+    archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
 
 
 def _write_control(package: Package, tree: Path) -> None:
