@@ -11,9 +11,10 @@ import typer
 from lab import access, lifecycle, machine, network, requirements, services, show, systems
 from lab.errors import LabError
 from lab.machine import Order
+from lab.ownership import give_to_caller
 from lab.paths import lab_dir
 from lab.progress import Progress
-from lab.state import Lab, give_to_caller, locked, require, state_file
+from lab.state import Lab, locked, require, state_file
 
 app = typer.Typer(
     help=__doc__,
@@ -73,7 +74,7 @@ def new(
     """Add a bare server to the running lab and say how to log in."""
     requirements.become_root(sys.argv[1:])
     progress = Progress(quiet=as_json)
-    order = Order(os=os, gpus=(gpus,) if gpus else (), login=login.value)
+    order = Order(os=os, gpus=tuple(gpus.split("+")) if gpus else (), login=login.value)
     lab = require(lab_dir())
     with locked(lab.directory):
         lab = require(lab.directory)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from lab import ca, cgroups, identity, machine, network, processes, services
+from lab import atomic, ca, identity, machine, network, nspawn, processes, services
 from lab.errors import LabError
 from lab.machine import Order
 from lab.paths import cache_dir, lab_id
@@ -78,13 +78,10 @@ def remove(lab: Lab, name: str) -> None:
 
 def down(lab: Lab, progress: Progress) -> None:
     """Stop everything of the lab that runs, whoever started it; disks and keys stay."""
-    names = list(lab.hosts)
-    with ThreadPoolExecutor(max_workers=max(len(names), 1)) as pool:
-        list(pool.map(lambda name: machine.stop(lab, name, grace=5.0), names))
+    names = {*lab.hosts, *nspawn.machines(lab)}
+    _in_parallel([partial(machine.stop, lab, name, grace=5.0) for name in names])
     for name in processes.names(lab):
         processes.stop(lab, name)
-    for group in cgroups.names(f"{lab.bridge}-"):
-        cgroups.remove(group)
     network.down(lab)
     progress.say("the lab is down; its disks are kept")
 
@@ -103,18 +100,25 @@ def destroy(directory: Path, progress: Progress) -> None:
 
 def _found(directory: Path) -> Lab:
     """Start the state of a new lab: an id, and a subnet no other lab of this machine has."""
-    reserved = set()
-    for file in _reservation(directory).parent.glob("*"):
+    with network.machine_lock():
+        reservation = _reservation(directory)
+        reservation.parent.mkdir(parents=True, exist_ok=True)
+        lab = _empty(directory, network.free_subnet(_reserved(reservation.parent)))
+        atomic.write(reservation, f"{lab.subnet} {directory}")
+        lab.save()
+    return lab
+
+
+def _reserved(folder: Path) -> set[str]:
+    """Return the subnets of the labs that are there, up or down; forget those that are gone."""
+    subnets = set()
+    for file in folder.iterdir():
         subnet, _, owner = file.read_text().partition(" ")
         if state_file(Path(owner)).exists():
-            reserved.add(subnet)
+            subnets.add(subnet)
         else:
             file.unlink(missing_ok=True)
-    lab = _empty(directory, network.free_subnet(reserved))
-    _reservation(directory).parent.mkdir(parents=True, exist_ok=True)
-    _reservation(directory).write_text(f"{lab.subnet} {directory}")
-    lab.save()
-    return lab
+    return subnets
 
 
 def _reservation(directory: Path) -> Path:
@@ -148,6 +152,12 @@ def _host_up(lab: Lab, name: str, progress: Progress) -> None:
 
 
 def _in_parallel(tasks: list[Callable[[], None]]) -> None:
+    """Run all of `tasks` at the same time; what went wrong in any of them becomes one error."""
     with ThreadPoolExecutor(max_workers=max(len(tasks), 1)) as pool:
-        for future in [pool.submit(task) for task in tasks]:
-            future.result()
+        futures = [pool.submit(task) for task in tasks]
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, LabError):
+            raise error
+    if errors:
+        raise LabError("\n".join(str(error) for error in errors))

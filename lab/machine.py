@@ -6,23 +6,31 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from lab import atomic, cgroups, disk, identity, network, pci, processes, rootfs, sysfs, systems
+from lab import (
+    atomic,
+    cgroups,
+    disk,
+    identity,
+    network,
+    nspawn,
+    pci,
+    processes,
+    rootfs,
+    sysfs,
+    systems,
+)
 from lab.apt import distribution
 from lab.errors import LabError
+from lab.inside import booted, leader, record
 from lab.paths import REPOSITORY, cache_dir
 from lab.state import Host, Lab, Login
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
-# The clock and the modules are the outer machine's, and not for a server to change.
-_DROPPED = "CAP_SYS_TIME,CAP_SYS_MODULE"
 
 
 @dataclass(frozen=True)
@@ -82,28 +90,27 @@ def installed(lab: Lab, name: str) -> bool:
 
 def running(lab: Lab, name: str) -> bool:
     """Return whether the server `name` has power."""
-    return processes.find(lab, _record(name)) is not None
+    return processes.find(lab, record(name)) is not None
 
 
 def start(lab: Lab, name: str) -> None:
     """Switch the server `name` on if it is off; `wait` waits for it."""
     if running(lab, name):
         return
-    group = network.namespace(lab, name)
-    _clean_up(lab, name)
+    nspawn.clean_up(lab, name)
     network.attach(lab, name, lab.hosts[name].address)
-    groups = cgroups.create(group) if cgroups.needed() else []
+    machine = network.namespace(lab, name)
+    groups = cgroups.create(machine) if cgroups.needed() else []
     configuration = {
-        "argv": _nspawn(lab, name),
-        # Without it /proc/sys is read-only, and Docker can't turn forwarding on.
-        "env": {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
+        "argv": nspawn.command(lab, name),
+        "env": nspawn.environment(),
         "cgroups": [str(path) for path in groups],
-        "netns": network.namespace(lab, name),
+        "netns": machine,
     }
     file = lab.machine_dir(name) / "supervise.json"
     atomic.write(file, json.dumps(configuration, indent=2))
     argv = [sys.executable, "-m", "lab.supervise", str(file)]
-    processes.spawn(lab, _record(name), argv, env={"PYTHONPATH": str(REPOSITORY)})
+    processes.spawn(lab, record(name), argv, env={"PYTHONPATH": str(REPOSITORY)})
 
 
 def wait(lab: Lab, name: str, *, timeout: float = 90.0) -> None:
@@ -115,9 +122,9 @@ def wait(lab: Lab, name: str, *, timeout: float = 90.0) -> None:
     deadline = time.monotonic() + timeout
     host = lab.hosts[name]
     # sshd counts a connection without a login against its source: ask when it is there, once.
-    while not (_booted(lab, name) and _says_ssh(host)):
+    while not (booted(lab, name) and _says_ssh(host)):
         if not running(lab, name) or time.monotonic() > deadline:
-            log = lab.logs / f"{_record(name)}.log"
+            log = lab.logs / f"{record(name)}.log"
             what = (
                 f"not up after {timeout:.0f} s" if running(lab, name) else "it switched itself off"
             )
@@ -128,7 +135,7 @@ def wait(lab: Lab, name: str, *, timeout: float = 90.0) -> None:
 
 def stop(lab: Lab, name: str, *, grace: float = 10.0) -> None:
     """Switch the server `name` off: in order if that takes less than `grace` s, else the plug."""
-    process = processes.find(lab, _record(name))
+    process = processes.find(lab, record(name))
     if process is not None:
         if grace > 0:
             os.kill(process.pid, signal.SIGTERM)
@@ -136,8 +143,8 @@ def stop(lab: Lab, name: str, *, grace: float = 10.0) -> None:
         with suppress(LabError):
             os.kill(leader(lab, name), signal.SIGKILL)
         processes.wait_gone(process, 5.0)
-        processes.stop(lab, _record(name))
-    _clean_up(lab, name)
+        processes.stop(lab, record(name))
+    nspawn.clean_up(lab, name)
 
 
 def reset(lab: Lab, name: str) -> None:
@@ -148,95 +155,7 @@ def reset(lab: Lab, name: str) -> None:
     wait(lab, name)
 
 
-def enter(lab: Lab, name: str, argv: Sequence[str], *, timeout: float = 60.0) -> str:
-    """Run `argv` as root in the server `name`, past its SSH server, and return its output.
-
-    Raises:
-        LabError: the server is off, or the command failed.
-    """
-    done = _enter(lab, name, argv, timeout)
-    if done.returncode != 0:
-        output = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise LabError(f"{name}: {' '.join(argv)}: exit status {done.returncode}\n{output}")
-    return done.stdout
-
-
-def leader(lab: Lab, name: str) -> int:
-    """Return the process id, out here, of the first process in the server `name`."""
-    process = processes.find(lab, _record(name))
-    if process is not None:
-        for nspawn in _children(process.pid):
-            for child in _children(nspawn):
-                return child
-    raise LabError(f"{name} is off; `python -m lab start {name}` switches it on")
-
-
-def _enter(
-    lab: Lab, name: str, argv: Sequence[str], timeout: float
-) -> subprocess.CompletedProcess[str]:
-    words = ["nsenter", "--all", "--root", "--wd", f"--target={leader(lab, name)}", *argv]
-    environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-    return subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def _booted(lab: Lab, name: str) -> bool:
-    try:
-        done = _enter(lab, name, ["systemctl", "is-system-running"], 10)
-    except (LabError, subprocess.TimeoutExpired):
-        return False
-    # Degraded is up, too: a unit failed, and whoever tests it will see which.
-    return done.stdout.strip() in ("running", "degraded")
-
-
 def _says_ssh(host: Host) -> bool:
     with suppress(OSError), socket.create_connection((host.address, host.port), timeout=2) as link:
         return link.recv(4) == b"SSH-"
     return False
-
-
-def _nspawn(lab: Lab, name: str) -> list[str]:
-    folder = lab.machine_dir(name)
-    argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={folder / 'rootfs'}"]
-    argv += [f"--machine={network.namespace(lab, name)}", f"--hostname={name}"]
-    argv += ["--register=no", "--settings=no", "--console=pipe", "--link-journal=no"]
-    argv += ["--timezone=off", "--resolv-conf=off"]
-    argv += [f"--network-namespace-path=/run/netns/{network.namespace(lab, name)}"]
-    argv += ["--capability=all", f"--drop-capability={_DROPPED}"]
-    argv += ["--system-call-filter=@keyring bpf"]
-    argv += [f"--bind-ro={folder / 'pci'}:/sys/bus/pci/devices"]
-    if cgroups.needed():
-        argv.append("--keep-unit")
-    return argv
-
-
-def _record(name: str) -> str:
-    return f"host-{name}"
-
-
-def _clean_up(lab: Lab, name: str) -> None:
-    group = network.namespace(lab, name)
-    for pid in cgroups.processes(group):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    cgroups.remove(group)
-    network.detach(lab, name)
-
-
-def _children(pid: int) -> list[int]:
-    """Return the children of a process; /proc/PID/task/*/children is not in every kernel."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found

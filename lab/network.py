@@ -57,7 +57,7 @@ def free_address(lab: Lab) -> str:
 
 def up(lab: Lab) -> None:
     """Make the bridge, forwarding and firewall rules of the lab, where they are missing."""
-    with _machine_lock():
+    with machine_lock():
         if not _exists(lab.bridge):
             run(["ip", "link", "add", lab.bridge, "type", "bridge"])
         if lab.gateway not in run(["ip", "-4", "address", "show", "dev", lab.bridge]):
@@ -73,7 +73,7 @@ def up(lab: Lab) -> None:
 
 def down(lab: Lab) -> None:
     """Remove every namespace, interface and rule of the lab, and forwarding with the last lab."""
-    with _machine_lock():
+    with machine_lock():
         for name in namespaces(lab):
             run(["ip", "netns", "delete", name])
         if _exists(lab.bridge):
@@ -180,7 +180,7 @@ def _turn_forwarding_off() -> None:
 
 
 @contextmanager
-def _machine_lock() -> Iterator[None]:
+def machine_lock() -> Iterator[None]:
     """Hold a lock among all labs of this machine: they share its firewall and forwarding."""
     _RUN.mkdir(exist_ok=True)
     with (_RUN / "lock").open("w") as file:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from lab.requirements import packages
 PACKAGES = packages(Path(__file__).with_name("rootfs.txt").read_text())
 
 _RECIPE = 1  # raised when the way of making it changes
+_KEEP_SECONDS = 30 * 24 * 3600
 
 
 def ensure(cache: Path, suite: str) -> Path:
@@ -24,12 +26,12 @@ def ensure(cache: Path, suite: str) -> Path:
     """
     folder = cache / "rootfs"
     archive = folder / f"{suite}-{_key(suite)}.tar"
-    if archive.exists():
-        return archive
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder / f"{suite}.lock"):
         if not archive.exists():
             _build(suite, archive)
+            _forget_old(folder)
+        archive.touch()
     return archive
 
 
@@ -70,6 +72,13 @@ def _build(suite: str, archive: Path) -> None:
             env={"DEBIAN_FRONTEND": "noninteractive"},
         )
         (folder / "root.tar").rename(archive)
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove archives that no lab has used for a month: of former kernels, of former recipes."""
+    for archive in folder.glob("*.tar"):
+        if time.time() - archive.stat().st_mtime > _KEEP_SECONDS:
+            archive.unlink(missing_ok=True)
 
 
 @contextmanager

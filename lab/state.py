@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,16 +155,3 @@ def locked(directory: Path) -> Iterator[None]:
     with (directory / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def give_to_caller(lab: Lab) -> None:
-    """Hand the lab's own files to the person who called sudo; the hosts' disks stay root's."""
-    uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
-    if os.geteuid() != 0 or uid is None or gid is None:
-        return
-    for folder, folders, files in os.walk(lab.directory):
-        if Path(folder).name == "rootfs":
-            folders.clear()
-            continue
-        for path in [folder, *(os.path.join(folder, name) for name in files)]:
-            os.chown(path, int(uid), int(gid), follow_symlinks=False)
