@@ -124,7 +124,9 @@ class Workload(Section):
     )
     pids: int = Field(4096, ge=16, description="process limit, count")
     shm_size: Bytes = Field(2**30, ge=2**20, description="size of /dev/shm, bytes")
-    memlock: int = Field(-1, ge=-1, description="locked memory limit, bytes; -1 is unlimited")
+    memlock: Literal[-1] | Bytes = Field(
+        -1, description="locked memory limit, bytes; -1 is unlimited"
+    )
     stack: Bytes = Field(64 * 2**20, description="stack limit, bytes")
     nofile: int = Field(1048576, ge=1024, description="open files limit, count")
     restart: Literal["always", "on-failure", "no"] = Field(
