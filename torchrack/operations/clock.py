@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyinfra import host
 
 from torchrack.errors import HostError, Problem
-from torchrack.facts.clock import Clock
+from torchrack.facts.clock import OtherClock
 from torchrack.facts.gather import gather
 from torchrack.operations import apt, files, units
 from torchrack.operations.guard import Commands, operation
@@ -23,23 +23,21 @@ def synchronised(*, servers: Sequence[str]) -> Commands:
     Args:
         servers: NTP servers; empty leaves the distribution's.
     """
-    now = gather(Clock)
-    if now.other == "chrony.service":
+    other = gather(OtherClock)
+    if other == "chrony.service":
         yield from _chrony(servers)
-    elif now.other:
-        _refuse_servers(now.other, servers)
-        host.noop(f"{now.other} keeps the clock")
+    elif other:
+        _refuse_servers(other, servers)
+        host.noop(f"{other} keeps the clock")
     else:
-        yield from _timesyncd(servers, running=not now.container)
+        yield from _timesyncd(servers)
 
 
-def _timesyncd(servers: Sequence[str], running: bool) -> Commands:
+def _timesyncd(servers: Sequence[str]) -> Commands:
     yield from apt.packages._inner(versions={"systemd-timesyncd": None})
     content = files.render("base/timesyncd.conf.j2", servers=servers)
     yield from files.put._inner(dest=_TIMESYNCD, content=content)
-    yield from units.unit._inner(
-        unit="systemd-timesyncd.service", running=running, inputs=(_TIMESYNCD,)
-    )
+    yield from units.unit._inner(unit="systemd-timesyncd.service", inputs=(_TIMESYNCD,))
 
 
 def _chrony(servers: Sequence[str]) -> Commands:
