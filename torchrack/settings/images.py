@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from torchrack.settings.secret import Secret
 from torchrack.settings.section import Section
+from torchrack.settings.units import Seconds
 
 REFERENCE = r"^(?P<name>[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+)(:[\w.-]{1,128})?@sha256:[0-9a-f]{64}$"
 """An image reference pinned by digest: registry/name[:tag]@sha256:..."""
@@ -22,8 +23,18 @@ class Registry(Section):
     ca_file: str | None = Field(
         None, description="PEM file on the controller with the CA that signed its certificate"
     )
-    username: str | None = Field(None, description="a pull-only account")
+    username: str | None = Field(
+        None,
+        pattern=r"^[^:\s]+$",
+        description="a pull-only account; unset for a registry that asks for none",
+    )
     password: Secret | None = Field(None, description="its password: env(NAME) or file(PATH)")
+
+    @model_validator(mode="after")
+    def _account_is_whole(self) -> Registry:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password together, or neither")
+        return self
 
 
 class Images(Section):
@@ -38,10 +49,12 @@ class Images(Section):
         default_factory=dict,
         description="name to reference pinned by digest; workloads name one of these",
     )
-    keep: list[str] = Field(
+    keep: list[Annotated[str, Field(pattern=REFERENCE)]] = Field(
         default_factory=list, description="further references that pruning leaves alone"
     )
     prune: Literal["never", "unused"] = Field(
         "unused",
-        description="unused removes images from our registries that no catalog or container names",
+        description="unused removes images that Torchrack pulled and that neither the catalog, "
+        "keep nor a container names; images that others brought stay",
     )
+    pull_timeout: Seconds = Field(1800, ge=1, description="time to pull one image, seconds")
