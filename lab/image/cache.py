@@ -3,10 +3,14 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+_UNUSED_DAYS = 7
 
 
 def key(files: Iterable[Path], *values: object) -> str:
@@ -25,6 +29,7 @@ def ensure(target: Path, build: Callable[[Path], Path]) -> Path:
             what in it becomes `target`.
     """
     if target.exists():
+        os.utime(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     kind = target.name.rpartition("-")[0]
@@ -41,4 +46,17 @@ def ensure(target: Path, build: Callable[[Path], Path]) -> Path:
             build(work).rename(target)
         finally:
             shutil.rmtree(work)
+        _forget_unused(target.parent, kind)
     return target
+
+
+def _forget_unused(folder: Path, kind: str) -> None:
+    """Remove what older recipes left and nobody has asked for in _UNUSED_DAYS."""
+    oldest = time.time() - _UNUSED_DAYS * 86400
+    for path in folder.glob(f"{kind}-*"):
+        if path.stat().st_mtime >= oldest:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
