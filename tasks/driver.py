@@ -54,7 +54,7 @@ def install() -> None:
     if survey().nvswitches:
         unit(name="Run the Fabric Manager", unit="nvidia-fabricmanager.service")
     gpus.all_visible(
-        name=f"See {len(survey().gpus)} GPU(s) in nvidia-smi",
+        name="See every GPU in nvidia-smi",
         addresses=tuple(function.address for function in survey().gpus),
         version=wanted.version,
     )
