@@ -1,0 +1,78 @@
+"""What was deployed: made from the settings, the deploy repository and what is installed. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torchrack.facts.stamp import Installed
+from torchrack.settings import Settings
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the deploy repository.
+
+    Args:
+        revision: its id, 40 hex digits.
+        dirty: whether the working tree differs from it.
+    """
+
+    revision: str
+    dirty: bool
+
+
+def content(
+    settings: Settings, installed: Installed, *, commit: Commit | None, torchrack: str
+) -> dict[str, Any]:
+    """Return what the stamp says, without who wrote it and when.
+
+    Args:
+        settings: the host's settings.
+        installed: versions found on the host.
+        commit: the deploy repository's commit; None outside of git.
+        torchrack: Torchrack's version.
+    """
+    return {
+        "schema": SCHEMA,
+        "torchrack": torchrack,
+        "commit": asdict(commit) if commit else None,
+        "settings_sha256": settings.sha256(),
+        "versions": {
+            "driver": installed.driver,
+            "docker": installed.docker,
+            "toolkit": installed.toolkit,
+            "kernel": installed.kernel,
+        },
+        "images": dict(sorted(settings.images.catalog.items())),
+    }
+
+
+def is_current(stamp: str, wanted: dict[str, Any]) -> bool:
+    """Whether a stamp says what is wanted, whoever wrote it whenever.
+
+    Args:
+        stamp: its text, which may be empty or damaged.
+        wanted: what :func:`content` returned.
+    """
+    try:
+        found = json.loads(stamp)
+    except ValueError:
+        return False
+    if not isinstance(found, dict) or not (found.get("who") and found.get("when")):
+        return False
+    return {key: value for key, value in found.items() if key not in ("who", "when")} == wanted
+
+
+def text(wanted: dict[str, Any], *, who: str, when: str) -> str:
+    """Return the stamp as it is written.
+
+    Args:
+        wanted: what :func:`content` returned.
+        who: user and machine that deployed.
+        when: the time, ISO 8601 in UTC.
+    """
+    return json.dumps({**wanted, "who": who, "when": when}, indent=2) + "\n"
