@@ -1,6 +1,5 @@
 # What preflight has to know of a host, in one go, as root. It changes nothing.
 # Python puts assignments and functions before this text (torchrack/preflight/script.py):
-#   apt_lock_timeout  seconds to wait for another apt
 #   wanted_driver     the driver version that is asked for
 #   disk_paths        paths whose file systems must have room
 #   wanted_ports      ports that workloads want, as |1F90|2328| (hex, as in /proc/net/tcp)
@@ -45,20 +44,15 @@ reach() {
     ) >/dev/null &
 }
 section apt-sources
-sources=$(apt-get indextargets --format '$(SITE) $(REPO_URI) $(RELEASE)' 'Created-By: Packages' \
-    2>/dev/null | sort -u)
+sources=$(apt-get update --print-uris -o Debug::NoLocking=true 2>/dev/null |
+    cut -d"'" -f2 | grep -E '^https?://.*/InRelease$' | sort -u)
 printf '%s\n' "$sources"
 if [ "$check_reach" = 1 ]; then
     reach_all
-    # Of what the host itself has configured, one file a site; those that are ours come above.
-    printf '%s\n' "$sources" | awk 'NF == 3 && !seen[$1]++ {print $2, $3}' >"$dir/own-sources"
-    while read -r uri release; do
-        case $release in
-            /) reach "apt source" "${uri}Release" ;;
-            */) reach "apt source" "$uri${release}Release" ;;
-            *) reach "apt source" "${uri}dists/$release/Release.gpg" ;;
-        esac
-    done <"$dir/own-sources"
+    # Of what the host itself has configured, one small file a site.
+    for uri in $(printf '%s\n' "$sources" | awk -F / '!seen[$3]++'); do
+        reach "apt source" "${uri%/InRelease}/Release.gpg"
+    done
 fi
 section ca-bundle
 [ ! -s "$system_cas" ] || echo "$system_cas"
@@ -122,23 +116,19 @@ holders() {
         $2 == "POSIX" {n = split($6, a, ":"); if (index(inodes, "|" a[n] "|")) print $5}' /proc/locks |
         sort -u
 }
-waited=0
-while held=$(holders) && [ -n "$held" ] && [ "$waited" -lt "$apt_lock_timeout" ]; do
-    sleep 1
-    waited=$((waited + 1))
-done
+held=$(holders)
 for pid in $held; do
-    printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+    printf '%s %s\n' "$pid" "$(tr '\0\n' '  ' <"/proc/$pid/cmdline" 2>/dev/null)"
 done
 
 section apt-check
 if [ -z "$held" ]; then
-    timeout -k 1 60 apt-get -q -o Debug::NoLocking=true check 2>&1
+    timeout -k 1 40 apt-get -q -o Debug::NoLocking=true check 2>&1
     rc=$?
     echo "rc=$rc"
     if [ "$rc" != 0 ]; then
         section apt-fix
-        timeout -k 1 60 apt-get -q -s -o Debug::NoLocking=true --fix-broken install 2>&1
+        timeout -k 1 40 apt-get -q -s -o Debug::NoLocking=true --fix-broken install 2>&1
         echo "rc=$?"
     fi
 fi

@@ -7,9 +7,11 @@ import time
 from typing import Any
 
 from paramiko import SSHException
+from pyinfra import logger
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
+from pyinfra.connectors.util import CommandOutput
 
 from torchrack.errors import HostError, Problem
 from torchrack.facts.survey import Survey
@@ -17,10 +19,12 @@ from torchrack.preflight.checks import check
 from torchrack.preflight.facts import UnclearAnswer, parse
 from torchrack.preflight.script import NO_ROOT, script
 from torchrack.preflight.subject import Subject
-from torchrack.settings.model import of
+from torchrack.settings.model import Settings, of
 
-GATHERING_TIMEOUT = 90
-"""Seconds the script may take beside its wait for apt's lock; it takes about one."""
+SCRIPT_TIMEOUT = 60
+"""Seconds the script may take on the host; it takes about one."""
+LOCK_POLL = 3
+"""Seconds between two looks at apt's lock."""
 _DEAD_TIMEOUT = 10
 
 _AS_ROOT = "timeout -k 5 {limit} sh -c 'eval \"$(cat)\" </dev/null'"
@@ -34,41 +38,62 @@ _PASSWORDLESS = (
 def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
     """Return what a host is (where that came out) and its problems.
 
+    Another apt that holds the locks is waited for, ``preflight.apt_lock_timeout`` at most.
+
     Raises:
         HostError: the host is gone; it fails alone.
     """
     settings = of(host)
+    deadline = time.monotonic() + settings.preflight.apt_lock_timeout
+    told = False
+    while True:
+        answer = _ask_once(host, settings)
+        if isinstance(answer, Problem):
+            return None, [answer]
+        holders = answer.facts.apt_holders
+        if not holders or time.monotonic() >= deadline:
+            return answer.facts.survey, check(answer)
+        if not told:
+            logger.info(f"{host.print_prefix}waiting for apt, which is locked by pid {holders[0]}")
+            told = True
+        time.sleep(LOCK_POLL)
+
+
+def _ask_once(host: Host, settings: Settings) -> Subject | Problem:
+    """Run the script: what it says, or why that can't be known."""
     asked = time.time()
-    limit = settings.preflight.apt_lock_timeout + GATHERING_TIMEOUT
+    failure = ""
     try:
-        ok, output = _run(host, script(settings), limit)
+        ok, output = _run(host, script(settings))
     except PyinfraError as error:
-        return None, [_unknown(host, str(error), "mend that on this machine, and run again")]
-    except (OSError, SSHException, EOFError, TimeoutError) as error:
-        ok, output = False, None
-        failure = f"{type(error).__name__}: {error}".strip(": ")
-    else:
-        failure = " ".join(output.stderr_lines[-3:] or output.stdout_lines[-3:])
+        return _unknown(host, str(error), "mend that on this machine, and run again")
+    except TimeoutError:
+        ok, output = False, CommandOutput([])
+        failure = f"not finished after {SCRIPT_TIMEOUT + 15} s"
+    except (OSError, SSHException, EOFError) as error:
+        raise _gone(host, f"{type(error).__name__}: {error}".strip(": ")) from error
     answered = time.time()
-    if output is not None and NO_ROOT in output.stdout_lines:
-        return None, [_no_root(host, output.stdout_lines)]
-    if not ok or output is None:
+    if NO_ROOT in output.stdout_lines:
+        return _no_root(host, output.stdout_lines)
+    if not ok:
+        said = [line for line in output.stderr_lines if not line.startswith("reach\t")]
+        failure = failure or " ".join(said[-3:])
         _prove_alive(host, failure)
-        return None, [_unknown(host, f"a check that failed: {failure or 'without a word'}")]
+        return _unknown(host, f"a check that failed: {failure or 'without a word'}")
     try:
         facts = parse(output.stdout_lines, output.stderr_lines)
     except UnclearAnswer as error:
-        return None, [_unknown(host, f"an answer that makes no sense: {error}")]
-    return facts.survey, check(Subject(host.name, facts, settings, asked, answered))
+        return _unknown(host, f"an answer that makes no sense: {error}")
+    return Subject(host.name, facts, settings, asked, answered)
 
 
-def _run(host: Host, text: str, limit: int) -> Any:
+def _run(host: Host, text: str) -> tuple[bool, CommandOutput]:
     """Run the script as root; without sudo's password, unless the inventory has one."""
     password = host.data.get("_sudo_password") or host.connector_data.get("prompted_sudo_password")
-    command = _AS_ROOT.format(limit=limit)
+    command = _AS_ROOT.format(limit=SCRIPT_TIMEOUT)
     if not password:
         command = _PASSWORDLESS.format(no_root=NO_ROOT) + command
-    arguments: dict[str, Any] = {"_stdin": [text], "_timeout": limit + 15}
+    arguments: dict[str, Any] = {"_stdin": [text], "_timeout": SCRIPT_TIMEOUT + 15}
     if password:
         arguments |= {"_sudo": True, "_sudo_password": password}
     return host.run_shell_command(StringCommand(command), **arguments)
@@ -85,15 +110,19 @@ def _prove_alive(host: Host, failure: str) -> None:
     except (OSError, SSHException, EOFError, TimeoutError):
         alive = False
     if not alive:
-        raise HostError(
-            Problem(
-                host.name,
-                "Preflight",
-                f"a host that no longer answers ({failure or 'the connection ended'})",
-                "an SSH connection that lasts",
-                "bring the host up again, and run again; the other hosts go on without it",
-            )
+        raise _gone(host, failure)
+
+
+def _gone(host: Host, failure: str) -> HostError:
+    return HostError(
+        Problem(
+            host.name,
+            "Preflight",
+            f"a host that no longer answers ({failure or 'the connection ended'})",
+            "an SSH connection that lasts",
+            "bring the host up again, and run again; the other hosts go on without it",
         )
+    )
 
 
 def _no_root(host: Host, lines: list[str]) -> Problem:

@@ -88,7 +88,7 @@ class HostFacts:
         images: references by digest that the engine has; None without a running engine.
         containers: running containers.
         apt_holders: "pid command" of processes that still hold apt's or dpkg's locks.
-        apt_sources: URIs of the configured apt sources.
+        apt_sources: URIs of the InRelease files of the configured apt sources.
         apt_check: result of ``apt-get check``; None where the locks are held.
         apt_fix: result of the simulated ``apt-get --fix-broken install``; None if not needed.
         packages: packages not cleanly installed, and those of Docker and NVIDIA.
@@ -159,7 +159,7 @@ def _facts(sections: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFact
         images=frozenset(sections["images"]) if "images" in sections else None,
         containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
         apt_holders=tuple(sections["apt-lock"]),
-        apt_sources=tuple(line.split()[1] for line in sections["apt-sources"] if line.strip()),
+        apt_sources=tuple(sections["apt-sources"]),
         apt_check=_apt_result(sections["apt-check"]),
         apt_fix=_apt_result(sections.get("apt-fix", [])),
         packages={name: DpkgState(status, version) for status, name, version in packages},

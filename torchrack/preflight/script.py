@@ -74,7 +74,6 @@ def script(settings: Settings) -> str:
         TorchrackError: a CA file on the controller can't be read.
     """
     head = {
-        "apt_lock_timeout": str(settings.preflight.apt_lock_timeout),
         "wanted_driver": settings.driver.version,
         "disk_paths": " ".join(map(shlex.quote, disk_paths(settings))),
         "wanted_ports": _hexadecimal(wanted_ports(settings)),
