@@ -11,7 +11,7 @@ import typer
 from lab import access, lifecycle, machine, network, requirements, services, show, systems
 from lab.errors import LabError
 from lab.machine import Order
-from lab.ownership import give_to_caller
+from lab.ownership import given_to_caller
 from lab.paths import lab_dir
 from lab.progress import Progress
 from lab.state import Lab, locked, require, state_file
@@ -52,10 +52,9 @@ def up(
     requirements.check()
     directory = lab_dir()
     progress = Progress()
-    with locked(directory):
+    with locked(directory), given_to_caller(directory):
         names = [name.strip() for name in hosts.split(",") if name.strip()]
         lab = lifecycle.up(directory, names, progress, with_images=images)
-        give_to_caller(lab)
     progress.say(f"the lab is up: {', '.join(f'{n} {h.address}' for n, h in lab.hosts.items())}")
 
 
@@ -76,10 +75,9 @@ def new(
     progress = Progress(quiet=as_json)
     order = Order(os=os, gpus=tuple(gpus.split("+")) if gpus else (), login=login.value)
     lab = require(lab_dir())
-    with locked(lab.directory):
+    with locked(lab.directory), given_to_caller(lab.directory):
         lab = require(lab.directory)
         lifecycle.add(lab, name, order, progress)
-        give_to_caller(lab)
     show.host(name, lab.hosts[name], as_json=as_json)
 
 
@@ -134,8 +132,9 @@ def reset(name: Name) -> None:
 def remove(name: Name) -> None:
     """Switch a server off and remove it with its disk."""
     requirements.become_root(sys.argv[1:])
-    with locked(require(lab_dir()).directory):
-        lab = require(lab_dir())
+    directory = require(lab_dir()).directory
+    with locked(directory), given_to_caller(directory):
+        lab = require(directory)
         access.host(lab, name)
         lifecycle.remove(lab, name)
 
@@ -145,9 +144,8 @@ def down() -> None:
     """Stop everything of the lab; disks and keys are kept."""
     requirements.become_root(sys.argv[1:])
     lab = require(lab_dir())
-    with locked(lab.directory):
+    with locked(lab.directory), given_to_caller(lab.directory):
         lifecycle.down(lab, Progress())
-        give_to_caller(lab)
 
 
 @app.command()
@@ -170,7 +168,7 @@ def _changing(name: str) -> Iterator[Lab]:
     requirements.become_root(sys.argv[1:])
     lab = require(lab_dir())
     access.host(lab, name)
-    with locked(lab.machine_dir(name)):
+    with locked(lab.machine_dir(name)), given_to_caller(lab.directory):
         network.up(lab)
         yield lab
 

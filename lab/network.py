@@ -4,6 +4,7 @@ import fcntl
 import ipaddress
 import json
 import shlex
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ from lab.command import run, succeeds
 from lab.errors import LabError
 from lab.state import Lab
 
-PORTS = (5000, 8080)  # the registry and the mirror, all that servers may reach on this machine
+# All that servers may reach on this machine. Each service has some to choose from: Debian's own
+# registry service listens on 5000 of every address as soon as its package is installed.
+REGISTRY_PORTS = range(5000, 5010)
+MIRROR_PORTS = range(8080, 8090)
 FIRST_HOST = 11
 
 _RUN = Path("/run/torchrack-lab")
@@ -53,6 +57,19 @@ def free_address(lab: Lab) -> str:
         if str(address) not in taken:
             return str(address)
     raise LabError(f"{lab.subnet} has no address left; a lab has at most {len(hosts)} servers")
+
+
+def free_port(lab: Lab, ports: range) -> int:
+    """Return the first of `ports` that nothing listens on at the lab's gateway."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((lab.gateway, port))
+            except OSError:
+                continue
+            return port
+    raise LabError(f"ports {ports.start} to {ports.stop - 1} are all in use; see `ss -ltnp`")
 
 
 def up(lab: Lab) -> None:
@@ -120,7 +137,7 @@ def namespaces(lab: Lab) -> list[str]:
 
 def _wanted_rules(lab: Lab) -> list[tuple[str, tuple[str, ...]]]:
     tag = ("-m", "comment", "--comment", _tag(lab))
-    ports = ",".join(str(port) for port in PORTS)
+    ports = ",".join(f"{p.start}:{p.stop - 1}" for p in (REGISTRY_PORTS, MIRROR_PORTS))
     out, into = ("-i", lab.bridge), ("-o", lab.bridge)
     return [
         ("nat", ("POSTROUTING", "-s", lab.subnet, "!", "-d", lab.subnet, *tag, "-j", "MASQUERADE")),
