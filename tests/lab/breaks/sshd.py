@@ -1,0 +1,60 @@
+"""Breaks of the ``sshd`` stage; none of them keeps the next login out."""
+
+from tests.lab.breakage import Break
+
+_FILE = "/etc/ssh/sshd_config.d/00-0break.conf"
+_STATE = "/var/lib/torchrack/sshd"
+
+
+def _with_options(test: str, *options: str, reload: bool = False) -> Break:
+    """A drop-in that sorts before ours."""
+    lines = "\\n".join(options)
+    then = "; systemctl reload ssh.service" if reload else ""
+    return Break(
+        test=f"test_sshd.py::{test}",
+        harm=f"printf '{lines}\\n' > {_FILE}{then}",
+        undo=f"rm -f {_FILE}{then}",
+    )
+
+
+BREAKS = [
+    _with_options("test_effective_values", "X11Forwarding yes"),
+    _with_options("test_no_weak_algorithm", "MACs +hmac-sha1"),
+    _with_options("test_options_of_newer_versions", "DebianBanner yes"),
+    _with_options("test_sshd_listens", "Port 22", "Port 2222"),
+    _with_options(
+        "test_password_login_is_refused",
+        "AuthenticationMethods any",
+        "PasswordAuthentication yes",
+        reload=True,
+    ),
+    Break(
+        test="test_sshd.py::test_root_login_is_refused",
+        harm=f"printf 'PermitRootLogin yes\\nAllowGroups *\\n' > {_FILE}; "
+        "install -d -m 0700 /root/.ssh; "
+        "cp $(getent passwd $SUDO_USER | cut -d: -f6)/.ssh/authorized_keys /root/.ssh/; "
+        "systemctl reload ssh.service",
+        undo=f"rm -f {_FILE} /root/.ssh/authorized_keys; systemctl reload ssh.service",
+    ),
+    Break(
+        test="test_sshd.py::test_files_are_private",
+        harm="chmod 0640 /etc/ssh/ssh_host_rsa_key",
+        undo="chmod 0600 /etc/ssh/ssh_host_rsa_key",
+    ),
+    Break(
+        test="test_sshd.py::test_running_server_has_read_the_file",
+        harm="touch /etc/ssh/sshd_config.d/00-torchrack.conf",
+        undo="systemctl reload ssh.service",
+    ),
+    Break(
+        test="test_sshd.py::test_configuration_is_proven",
+        harm=f"touch {_STATE}/armed",
+        undo=f"rm -f {_STATE}/armed",
+    ),
+    Break(
+        test="test_sshd.py::test_cloud_init_keeps_passwords_off",
+        harm="echo 'ssh_pwauth: true' > /etc/cloud/cloud.cfg.d/99-zz-break.cfg",
+        undo="rm -f /etc/cloud/cloud.cfg.d/99-zz-break.cfg",
+        host="gpu02",
+    ),
+]
