@@ -47,7 +47,8 @@ _images = Images(
     },
 )
 
-_small = {"memory": "2GiB", "cpus": 1, "shm_size": "256MiB"}
+# A machine that runs the lab may itself be limited in locked memory and open files.
+_small = {"memory": "2GiB", "cpus": 1, "shm_size": "256MiB", "memlock": "8MiB", "nofile": 16384}
 _notebook = Workload(
     name="notebook",
     kind="jupyter",
