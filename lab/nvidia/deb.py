@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -123,6 +124,7 @@ def _add_module_source(tree: Path, package: Package) -> None:
     _write(source / "dkms.conf", configuration.encode())
 
 
+@cache
 def program(name: str) -> bytes:
     """Return a directory of programs/ as one executable file, run by the host's own python3."""
     buffer = BytesIO()

@@ -12,7 +12,8 @@ _SEGMENT = struct.Struct("<IIQQQQQQ")
 _DYNAMIC = struct.Struct("<qQ")
 _IDENT = b"\x7fELF\x02\x01\x01" + bytes(9)
 _MACHINE_X86_64 = 62
-_PROGBITS, _STRTAB, _DYNAMIC_SECTION, _HASH, _DYNSYM = 1, 3, 6, 5, 11
+_PROGBITS, _STRTAB = 1, 3
+_PT_LOAD, _PT_DYNAMIC, _PT_GNU_STACK = 1, 2, 0x6474E551
 
 
 def _align(data: bytes, boundary: int = 8) -> bytes:
@@ -40,7 +41,7 @@ def kernel_module(modinfo: dict[str, str]) -> bytes:
 def shared_object(soname: str) -> bytes:
     """Return a shared object without symbols that carries the given DT_SONAME."""
     strings = b"\0" + soname.encode() + b"\0"
-    start = _HEADER.size + 2 * _SEGMENT.size
+    start = _HEADER.size + 3 * _SEGMENT.size
     symbols_at = start + len(_align(strings))
     hash_at = symbols_at + 24
     dynamic_at = hash_at + 16
@@ -59,8 +60,15 @@ def shared_object(soname: str) -> bytes:
         )
     )
     end = dynamic_at + len(dynamic)
-    segments = _SEGMENT.pack(1, 6, 0, 0, 0, end, end, 0x1000) + _SEGMENT.pack(
-        2, 6, dynamic_at, dynamic_at, dynamic_at, len(dynamic), len(dynamic), 8
+    rows = (
+        (_PT_LOAD, 0, end, 0x1000),
+        (_PT_DYNAMIC, dynamic_at, len(dynamic), 8),
+        # Without it the loader takes the stack for executable, which recent kernels refuse.
+        (_PT_GNU_STACK, 0, 0, 16),
+    )
+    segments = b"".join(
+        _SEGMENT.pack(kind, 6, offset, offset, offset, size, size, alignment)
+        for kind, offset, size, alignment in rows
     )
     header = _HEADER.pack(
         _IDENT,
@@ -73,7 +81,7 @@ def shared_object(soname: str) -> bytes:
         0,
         _HEADER.size,
         _SEGMENT.size,
-        2,
+        3,
         0,
         0,
         0,

@@ -6,9 +6,10 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from gpus import paths
+
 from ctk import spec, yaml
 from ctk.log import line
-from gpus import paths
 
 SPEC_DIRECTORIES = (paths.ROOT / "etc/cdi", paths.ROOT / "var/run/cdi")
 

@@ -8,8 +8,9 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from ctk import cdi, log, runtime
 from gpus import paths
+
+from ctk import cdi, log, runtime
 
 VERSION_FILE = paths.ROOT / "usr/share/nvidia-lab/toolkit-version"
 CONTROL_NODES = {
@@ -48,8 +49,10 @@ def _set(text: str, change: str) -> str:
         written = line.lstrip("#").partition(" = ")[0]
         if current == table and written == key and not done:
             quoted = value if value in ("true", "false") or value.isdigit() else f'"{value}"'
-            line, done = f"{key} = {quoted}", True
-        result.append(line)
+            result.append(f"{key} = {quoted}")
+            done = True
+        else:
+            result.append(line)
     if not done:
         raise log.Failure(f"invalid config option: {name}")
     return "\n".join(result) + "\n"

@@ -5,8 +5,9 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from ctk.log import Failure, line
 from gpus import paths
+
+from ctk.log import Failure, line
 
 DOCKER_CONFIG = paths.ROOT / "etc/docker/daemon.json"
 

@@ -4,8 +4,9 @@ import os
 import stat
 from pathlib import Path
 
-from ctk.log import Failure, line
 from gpus import driver, models, paths, state
+
+from ctk.log import Failure, line
 
 READ_ONLY = ["ro", "nosuid", "nodev", "rbind", "rprivate"]
 SOCKET = ["nosuid", "nodev", "rbind", "rprivate", "noexec"]

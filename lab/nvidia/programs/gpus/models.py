@@ -71,4 +71,4 @@ def by_name(name: str) -> Model:
 
 def cuda_version(driver: str) -> str:
     """Return the newest CUDA that a driver version supports (CUDA Toolkit release notes)."""
-    return _data()["cuda_versions"].get(driver.split(".")[0], "13.0")
+    return _data()["cuda_versions"].get(driver.split(".", maxsplit=1)[0], "13.0")

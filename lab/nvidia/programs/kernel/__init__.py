@@ -1,0 +1,1 @@
+"""The kernel's part: loading the simulated module."""

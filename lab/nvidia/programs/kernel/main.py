@@ -68,7 +68,7 @@ def _information(address: str, minor: int, model: models.Model, version: str) ->
 def _node(name: str, major: int, minor: int) -> None:
     path = paths.DEV / name
     path.unlink(missing_ok=True)
-    if paths.ROOT != Path("/"):
+    if Path("/") != paths.ROOT:
         path.touch()
         return
     os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(major, minor))
@@ -84,7 +84,7 @@ def _probe(version: str, flavour: str) -> list[tuple[str, models.Model]] | None:
         model = models.by_device(device)
         reason = "not supported by this driver"
         if model is not None:
-            reason = model.refused_by(flavour, int(version.split(".")[0]))
+            reason = model.refused_by(flavour, int(version.split(".", maxsplit=1)[0]))
         if model is not None and not reason:
             driven.append((directory.name, model))
             continue
@@ -143,7 +143,7 @@ def main() -> int:
     _node("nvidia-uvm-tools", UVM_MAJOR, 1)
     if lasting or not paths.STATE.exists():
         state.write(lasting)
-    if paths.ROOT == Path("/"):
+    if Path("/") == paths.ROOT:
         subprocess.run(["mount", "--bind", paths.KERNEL, paths.PROC_DRIVER], check=True)
     print(f"nvidia {version} ({flavour}) loaded for {len(driven)} GPUs at {time.monotonic():.1f} s")
     return 0

@@ -1,0 +1,1 @@
+"""nvidia-smi, for simulated GPUs."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cache
 
 from gpus import paths
+
 from smi.nvml import Gpu, Nvml
 
 LOST = "[GPU is lost]"

@@ -4,6 +4,7 @@ Everything goes to stdout, errors too, as in the genuine program.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from smi import csv, links, report, settings, table
@@ -91,41 +92,47 @@ def _version(nvml: Nvml) -> None:
     print(f"CUDA Version        : {nvml.cuda}")
 
 
+def _list(nvml: Nvml) -> None:
+    for gpu in nvml.gpus:
+        print(f"GPU {gpu.index}: {gpu.model.name} (UUID: {gpu.device.uuid})")
+
+
+def _act(nvml: Nvml, asked: dict[str, str]) -> None:
+    """Do the first of these forms that is asked for; without any, print the table."""
+    layout = asked.get("format")
+    forms: dict[str, Callable[[str], None]] = {
+        "list": lambda value: _list(nvml),
+        "query-gpu": lambda value: csv.gpus(nvml, value, layout),
+        "query-compute-apps": lambda value: csv.compute_apps(nvml, value, layout),
+        "query-remapped-rows": lambda value: csv.remapped_rows(nvml, value, layout),
+        "query": lambda value: report.show(nvml, asked.get("display")),
+        "persistence-mode": lambda value: settings.persistence_mode(nvml, value),
+        "power-limit": lambda value: settings.power_limit(nvml, value),
+        "mig-mode": lambda value: settings.mig_mode(nvml, value),
+        "reset": lambda value: settings.reset(nvml),
+    }
+    for name, act in forms.items():
+        if name in asked:
+            act(asked[name])
+            return
+    table.show(nvml)
+
+
 def run(arguments: list[str]) -> None:
     """Do what the command line asks. Raises Stop to end with another status than 0."""
     options = parse(arguments)
-    asked = options.values
-    if "help" in asked:
+    if "help" in options.values:
         print(USAGE)
         return
     nvml = initialise()
-    if "version" in asked:
+    if "version" in options.values:
         _version(nvml)
         return
-    nvml = _select(nvml, asked.get("id"))
+    nvml = _select(nvml, options.values.get("id"))
     if options.subcommand:
         links.run(nvml, options.subcommand)
-    elif "list" in asked:
-        for gpu in nvml.gpus:
-            print(f"GPU {gpu.index}: {gpu.model.name} (UUID: {gpu.device.uuid})")
-    elif "query-gpu" in asked:
-        csv.gpus(nvml, asked["query-gpu"], asked.get("format"))
-    elif "query-compute-apps" in asked:
-        csv.compute_apps(nvml, asked["query-compute-apps"], asked.get("format"))
-    elif "query-remapped-rows" in asked:
-        csv.remapped_rows(nvml, asked["query-remapped-rows"], asked.get("format"))
-    elif "query" in asked:
-        report.show(nvml, asked.get("display"))
-    elif "persistence-mode" in asked:
-        settings.persistence_mode(nvml, asked["persistence-mode"])
-    elif "power-limit" in asked:
-        settings.power_limit(nvml, asked["power-limit"])
-    elif "mig-mode" in asked:
-        settings.mig_mode(nvml, asked["mig-mode"])
-    elif "reset" in asked:
-        settings.reset(nvml)
     else:
-        table.show(nvml)
+        _act(nvml, options.values)
 
 
 def main() -> int:

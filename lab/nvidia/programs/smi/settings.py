@@ -1,19 +1,19 @@
 """The forms that change a GPU's settings: persistence mode, power limit, MIG mode, reset."""
 
-import os
-
 from gpus import state
+
 from smi import fields
 from smi.nvml import Gpu, Nvml, Stop
 
 EARLY = "Terminating early due to previous errors."
 
 
-def _require_root(what: str, gpu: Gpu) -> None:
-    if os.geteuid() != 0:
-        raise Stop(
-            4, f"Unable to {what} for GPU {gpu.device.bus_id}: Insufficient Permissions\n{EARLY}"
-        )
+def _change(what: str, gpu: Gpu, **values: object) -> None:
+    try:
+        state.change_gpu(gpu.device.minor, **values)
+    except OSError as error:
+        refusal = f"Unable to {what} for GPU {gpu.device.bus_id}: Insufficient Permissions"
+        raise Stop(4, f"{refusal}\n{EARLY}") from error
 
 
 def persistence_mode(nvml: Nvml, wanted: str) -> None:
@@ -23,11 +23,10 @@ def persistence_mode(nvml: Nvml, wanted: str) -> None:
     on = wanted in ("1", "ENABLED")
     word = "Enabled" if on else "Disabled"
     for gpu in nvml.gpus:
-        _require_root("set persistence mode", gpu)
         if gpu.persistence == on:
             print(f"Persistence mode is already {word} for GPU {gpu.device.bus_id}.")
         else:
-            state.change_gpu(gpu.device.minor, persistence=on)
+            _change("set persistence mode", gpu, persistence=on)
             print(f"{word} persistence mode for GPU {gpu.device.bus_id}.")
     print("All done.")
 
@@ -43,9 +42,8 @@ def power_limit(nvml: Nvml, wanted: str) -> None:
                 f"Provided power limit {watts:.2f} W is not a valid power limit which should be between "
                 f"{lowest:.2f} W and {highest:.2f} W for GPU {gpu.device.bus_id}\n{EARLY}",
             )
-        _require_root("set power limit", gpu)
         before = fields.power_limit(gpu)
-        state.change_gpu(gpu.device.minor, power_limit=watts)
+        _change("set power limit", gpu, power_limit=watts)
         print(
             f"Power limit for GPU {gpu.device.bus_id} was set to {watts:.2f} W from {before:.2f} W."
         )
@@ -67,8 +65,7 @@ def mig_mode(nvml: Nvml, wanted: str) -> None:
             )
             print("Treating as warning and moving on.")
             continue
-        _require_root("set MIG mode", gpu)
-        state.change_gpu(gpu.device.minor, mig=on)
+        _change("set MIG mode", gpu, mig=on)
         print(f"{'Enabled' if on else 'Disabled'} MIG Mode for GPU {gpu.device.bus_id}")
     print("All done.")
 
@@ -76,7 +73,6 @@ def mig_mode(nvml: Nvml, wanted: str) -> None:
 def reset(nvml: Nvml) -> None:
     """Apply --gpu-reset: refused while a process uses the GPU, otherwise a lost GPU comes back."""
     for gpu in nvml.gpus:
-        _require_root("reset", gpu)
         if any(gpu.device.minor in process["gpus"] for process in nvml.processes):
             raise Stop(
                 19,
@@ -85,6 +81,6 @@ def reset(nvml: Nvml) -> None:
                 "instance of nvidia-smi). Please first kill all processes using this GPU and all compute applications "
                 f"running in the system.\n{EARLY}",
             )
-        state.change_gpu(gpu.device.minor, lost=False)
+        _change("reset", gpu, lost=False)
         print(f"GPU {gpu.device.bus_id} was successfully reset.")
     print("All done.")
