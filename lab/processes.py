@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import atomic
-from lab.errors import LabError
 from lab.state import Lab
 
 
@@ -90,27 +88,6 @@ def wait_gone(process: Process, timeout: float) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def wait_for_port(lab: Lab, name: str, address: str, port: int, *, timeout: float = 30.0) -> None:
-    """Wait until the process recorded as `name` accepts connections on `address`:`port`.
-
-    Raises:
-        LabError: it ended, or `timeout` seconds went by; the end of its log is in the message.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        alive = find(lab, name) is not None
-        with suppress(OSError), socket.create_connection((address, port), timeout=1):
-            if alive:
-                return
-            raise LabError(f"{name}: another process already serves {address}:{port}")
-        if not alive or time.monotonic() > deadline:
-            log = lab.logs / f"{name}.log"
-            tail = log.read_text(errors="replace")[-1500:] if log.exists() else ""
-            what = f"no answer on {address}:{port} in {timeout:.0f} s" if alive else "it ended"
-            raise LabError(f"{name}: {what}; its log, {log}, ends with:\n{tail}")
-        time.sleep(0.05)
 
 
 def _start_time(pid: int) -> str | None:

@@ -70,7 +70,7 @@ def _texts(index: int, function: PciFunction) -> dict[str, str]:
 def _resource(index: int, function: PciFunction) -> str:
     """Return the 13 regions of a function: start, end and flags of each."""
     regions = ["0x0000000000000000 0x0000000000000000 0x0000000000000000"] * 13
-    start = (0x2000 + index) << 32
+    start = (0x20 + index) << 40  # a TiB for each function
     for number, size in enumerate(function.bars):
         start = -(-start // (size * _MIB)) * size * _MIB  # regions are aligned to their size
         end = start + size * _MIB - 1
