@@ -11,7 +11,7 @@ from pyinfra.api import Config, Inventory, State
 from pyinfra.context import ctx_host, ctx_state
 
 from torchrack.driver import Choice, Module
-from torchrack.facts.driver import AptPlan, DriverFact, DriverState, KernelLog
+from torchrack.facts.driver import AptPlan, AptVersions, DriverFact, DriverState, KernelLog
 from torchrack.facts.nvidia import GpuProcesses, SmiAnswer
 from torchrack.facts.packages import Package
 from torchrack.nvidia_smi import Gpu, Process
@@ -61,7 +61,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def install(run: Run, *states: DriverState, plan: Sequence[str] = (), **facts: Any) -> list[str]:
     on_busy = facts.pop("on_busy", "refuse")
-    everything = {DriverFact: states, AptPlan: [list(plan)], GpuProcesses: [[]]}
+    everything = {DriverFact: states, AptPlan: [list(plan)], GpuProcesses: [[]], AptVersions: [{}]}
     everything |= facts.pop("facts", {})
     return run(driver.install, everything, choice=CHOICE, on_busy=on_busy)
 
@@ -87,11 +87,18 @@ def test_pinning_first_then_the_packages_then_the_hold(run: Run, before: DriverS
     assert "nvidia-firmware-580" in hold
 
 
-def test_parts_of_another_branch_are_removed(run: Run) -> None:
-    leftover = {"nvidia-dkms-570": Package("570.211.01-0ubuntu1", True, True)}
-    mixed = replace(DONE, packages=DONE.packages | leftover)
-    _, _, remove, _ = install(run, BARE, mixed, DONE)
-    assert remove.endswith("apt remove nvidia-dkms-570")
+def test_the_old_pin_goes_although_it_is_held(run: Run) -> None:
+    prepare, *_ = install(run, OUTDATED, DONE)
+    assert "nvidia-driver-pinning-580.159.04 nvidia-driver-pinning-580.105.08-\n" in prepare
+
+
+def test_every_part_follows_or_goes(run: Run) -> None:
+    old = packages("580.105.08") | {"nvidia-dkms-570": Package("570.211.01-0ubuntu1", True, True)}
+    madison = {"nvidia-firmware-580": ["580.159.04-1ubuntu1", "580.105.08-0ubuntu1"]}
+    facts = {AptVersions: [madison]}
+    _, command, *_ = install(run, replace(OUTDATED, packages=old), DONE, facts=facts)
+    assert "'nvidia-firmware-580=580.159.04-*'" in command
+    assert "nvidia-dkms-570-" in command
 
 
 def test_plan_that_jumps_to_another_branch_is_refused(run: Run) -> None:
@@ -223,6 +230,14 @@ def test_driver_fact() -> None:
         images=("6.8.0-45-generic", "6.8.0-48-generic"),
         packages={"libnvidia-compute-580": Package("580.159.04-1ubuntu1", True, True)},
     )
+
+
+def test_apt_versions_fact() -> None:
+    output = ["nvidia-modprobe | 580.159.04-1 | http://x  Packages", "libcuda1 | 580.105.08-1 | x"]
+    assert AptVersions().process(output) == {
+        "nvidia-modprobe": ["580.159.04-1"],
+        "libcuda1": ["580.105.08-1"],
+    }
 
 
 def test_gpu_processes_fact() -> None:

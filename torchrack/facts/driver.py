@@ -95,6 +95,22 @@ class AptPlan(FactBase[list[str]]):
         return output
 
 
+class AptVersions(FactBase[dict[str, list[str]]]):
+    """The versions of packages that apt could install."""
+
+    def command(self, packages: list[str]) -> str:
+        """Ask ``apt-cache madison``."""
+        return f"apt-cache madison {' '.join(map(shlex.quote, packages))} 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> dict[str, list[str]]:
+        """Parse ``name | version | source``."""
+        versions: dict[str, list[str]] = {}
+        for line in output:
+            name, version, _ = (part.strip() for part in line.split("|", 2))
+            versions.setdefault(name, []).append(version)
+        return versions
+
+
 class KernelLog(FactBase[list[str]]):
     """The last lines in the kernel's log that speak of the GPU's driver."""
 

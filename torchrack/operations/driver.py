@@ -13,7 +13,7 @@ from pyinfra.api.command import StringCommand
 from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.driver import Choice, Module, driver_packages, lacking, objections, read_plan
 from torchrack.errors import HostError, Problem
-from torchrack.facts.driver import AptPlan, DriverFact, DriverState, KernelLog
+from torchrack.facts.driver import AptPlan, AptVersions, DriverFact, DriverState, KernelLog
 from torchrack.facts.gather import gather
 from torchrack.facts.nvidia import GpuProcesses
 from torchrack.operations.guard import Commands, operation
@@ -29,7 +29,7 @@ apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install
 # The pin is nobody's configuration: an old one that was kept would hold apt at the old version.
 _PREPARE = """[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confdef --force-confold
 apt update -o APT::Update::Error-Mode=any
-apt install -o Dpkg::Options::=--force-confnew {pinning}
+apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin}
 apt-mark hold {pinning}
 for kernel in {kernels}; do
     [ -e "/lib/modules/$kernel/build" ] && continue
@@ -65,19 +65,16 @@ def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
         return
     _refuse_if_busy(now, on_busy)
     prepare = _PREPARE.format(
-        pinning=shlex.quote(choice.pinning), kernels=" ".join(map(shlex.quote, now.on_disk))
+        pinning=shlex.quote(choice.pinning),
+        unpin=" ".join(shlex.quote(f"{name}-") for name in _other_pins(choice, now)),
+        kernels=" ".join(map(shlex.quote, now.on_disk)),
     )
     yield StringCommand(_APT + prepare, _timeout=INSTALL_TIMEOUT)
-    wanted = [f"{package}={choice.pattern}" for package in choice.packages]
+    wanted = _transaction(choice, now)
     _refuse_plan(choice, gather(AptPlan, packages=wanted))
     packages = " ".join(map(shlex.quote, wanted))
     yield StringCommand(_APT + _INSTALL.format(packages=packages), _timeout=INSTALL_TIMEOUT)
     now = gather(DriverFact)
-    leftover = _leftover(choice, now)
-    if leftover:
-        remove = f"apt remove {' '.join(map(shlex.quote, leftover))}"
-        yield StringCommand(_APT + remove, _timeout=INSTALL_TIMEOUT)
-        now = gather(DriverFact)
     if wrong := _wrong(choice, now):
         raise HostError(
             Problem(
@@ -171,10 +168,33 @@ def _wrong(choice: Choice, now: DriverState) -> list[str]:
     return found + [f"{name} {now.packages[name].version}" for name in _leftover(choice, now)]
 
 
+def _transaction(choice: Choice, now: DriverState) -> list[str]:
+    """What to tell apt: the chosen packages, and for each part that is already there, to follow.
+
+    Unnamed, a held part would stay behind, and so would one whose dependants ask for ">=" when the
+    driver goes to an older version. Parts that do not exist at the version any more go.
+    """
+    others = [name for name in _leftover(choice, now) if name not in choice.packages]
+    available = gather(AptVersions, packages=others) if others else {}
+    follow: list[str] = []
+    leave: list[str] = []
+    for name in others:
+        exists = any(fnmatchcase(v, choice.pattern) for v in available.get(name, ()))
+        (follow if exists else leave).append(name)
+    named = [f"{name}={choice.pattern}" for name in [*choice.packages, *follow]]
+    return named + [f"{name}-" for name in leave]
+
+
 def _leftover(choice: Choice, now: DriverState) -> list[str]:
-    """Parts of another driver, which nothing has replaced."""
+    """Installed parts of another driver."""
     versions = driver_packages(now.packages)
     return [name for name, version in versions.items() if version != choice.module.version]
+
+
+def _other_pins(choice: Choice, now: DriverState) -> list[str]:
+    """Pinning packages of other versions, which apt keeps while they are held."""
+    names = [name for name in now.packages if name.startswith("nvidia-driver-pinning-")]
+    return [name for name in names if name != choice.pinning and now.packages[name].installed]
 
 
 def _unheld(choice: Choice, now: DriverState) -> list[str]:
