@@ -2,6 +2,7 @@
 
 from tests.lab.breakage import Break
 
+_DROP_IN = "/etc/ssh/sshd_config.d/00-torchrack.conf"
 _FILE = "/etc/ssh/sshd_config.d/00-0break.conf"
 _STATE = "/var/lib/torchrack/sshd"
 
@@ -38,12 +39,12 @@ BREAKS = [
     ),
     Break(
         test="test_sshd.py::test_files_are_private",
-        harm="chmod 0640 /etc/ssh/ssh_host_rsa_key",
-        undo="chmod 0600 /etc/ssh/ssh_host_rsa_key",
+        harm=f"chmod 0644 {_DROP_IN}",
+        undo=f"chmod 0600 {_DROP_IN}; systemctl reload ssh.service",
     ),
     Break(
         test="test_sshd.py::test_running_server_has_read_the_file",
-        harm="touch /etc/ssh/sshd_config.d/00-torchrack.conf",
+        harm=f"touch {_DROP_IN}",
         undo="systemctl reload ssh.service",
     ),
     Break(
