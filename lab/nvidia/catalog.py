@@ -1,4 +1,4 @@
-"""Read the package descriptions in catalog/ and expand them into the packages of each repository."""
+"""Read the package descriptions in catalog/ and expand them into each repository's packages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +15,9 @@ RELATIONS = ("depends", "recommends", "provides", "conflicts", "replaces", "brea
 class Package:
     """One binary package: its control fields, and names of what it contains.
 
-    `upstream` is the version without revision; `libraries` are sonames that become shared objects of that version;
-    `content` are trees below files/; `module` is the flavour of the kernel module whose source it holds.
+    `upstream` is the version without revision; `libraries` are sonames that become shared objects
+    of that version; `content` are trees below files/ and directories of programs/; `module` is the
+    flavour of the kernel module whose source it holds.
     """
 
     name: str
@@ -121,7 +122,7 @@ def _expand(name: str, family: str, releases: list[dict[str, str]]) -> Iterator[
 
 
 def repositories() -> list[Repository]:
-    """Return every repository of the mirror with its packages, as catalog/releases.yaml declares them."""
+    """Return the repositories that catalog/releases.yaml declares, with their packages."""
     described = _load("releases")
     result = []
     for entry in described["repositories"]:

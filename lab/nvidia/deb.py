@@ -1,4 +1,4 @@
-"""Build one simulated package with dpkg-deb from its description, the shared trees in files/ and the scripts."""
+"""Build one simulated package with dpkg-deb from its description, trees, programs and scripts."""
 
 import shutil
 import tempfile
@@ -31,7 +31,7 @@ MODULES = ("nvidia", "nvidia-uvm", "nvidia-modeset", "nvidia-drm", "nvidia-peerm
 def build(package: Package, target: Path, extra: dict[str, bytes] | None = None) -> Path:
     """Build the package into the directory `target` and return the .deb's path.
 
-    `extra` are files (path without a leading slash, content) beside those that the description names.
+    `extra` are files (path without a leading slash, content) beside those of the description.
 
     Raises:
         LabError: dpkg-deb refuses the tree, with what it said.

@@ -1,4 +1,4 @@
-"""Write the two kinds of tiny ELF file that driver packages need: a kernel module and a shared object.
+"""Write the two kinds of tiny ELF file that driver packages need: kernel module, shared object.
 
 They hold no code. `modinfo`, `depmod`, `ldconfig` and `dlopen` read them as they read real ones.
 Layouts: the System V ABI, AMD64 supplement (ELF-64).
@@ -21,7 +21,7 @@ def _align(data: bytes, boundary: int = 8) -> bytes:
 
 
 def kernel_module(modinfo: dict[str, str]) -> bytes:
-    """Return a relocatable object whose .modinfo section holds the given keys, as a .ko file has it."""
+    """Return a relocatable object whose .modinfo section holds the given keys, as a .ko's does."""
     names = b"\0.modinfo\0.shstrtab\0"
     info = b"".join(f"{key}={value}".encode() + b"\0" for key, value in modinfo.items())
     body = _align(info) + _align(names)

@@ -19,8 +19,8 @@ def dearmor(armoured: str) -> bytes:
 def keyring_package(suite: str, public_key: str, directory: Path) -> Path:
     """Build cuda-keyring_1.1-1_all.deb for a suite into `directory` and return its path.
 
-    Its source list names NVIDIA's own address, as the real one does: a lab host that installs it gets a second,
-    unreachable source, which is the left-over that a deploy must cope with.
+    Its source list names NVIDIA's own address, as the real one does: a lab host that installs it
+    gets a second, unreachable source, which is the left-over that a deploy must cope with.
     """
     address = f"https://developer.download.nvidia.com/compute/cuda/repos/{suite}/x86_64/"
     source = f"deb [signed-by=/usr/share/keyrings/cuda-archive-keyring.gpg] {address} /\n"

@@ -1,6 +1,7 @@
 """Build the tree that the lab's package mirror serves, and start its server.
 
-Building takes seconds and is cached by the content of everything that goes into it; a lab's own copy is hard links.
+Building takes seconds and is cached by the content of everything that goes into it; a lab's own
+copy is hard links.
 """
 
 import fcntl
@@ -23,14 +24,14 @@ from lab.nvidia.catalog import Package, Repository, repositories
 from lab.nvidia.keyring import keyring_package
 
 HERE = Path(__file__).parent
-# NVIDIA serves its key under the key's short id beside the packages, and under this name for the toolkit.
+# NVIDIA serves its key under its short id beside the packages, and under this name for the toolkit.
 CUDA_KEY_NAME = "3bf863cc.pub"
 TOOLKIT_KEY = "libnvidia-container/gpgkey"
 
 
 @dataclass(frozen=True)
 class MirrorFiles:
-    """What a lab needs of its mirror: the directory to serve, the public key's file, and its fingerprint."""
+    """What a lab needs of its mirror: what to serve, the public key, its fingerprint."""
 
     root: Path
     key_file: Path
@@ -38,7 +39,7 @@ class MirrorFiles:
 
 
 def build(target: Path, cache: Path) -> MirrorFiles:
-    """Put the mirror's files into `target` (`www/` and `lab-nvidia.asc`), building them into `cache` if need be.
+    """Put the mirror's files into `target` (`www/` and `lab-nvidia.asc`), built once in `cache`.
 
 
     Raises:
@@ -62,8 +63,8 @@ def build(target: Path, cache: Path) -> MirrorFiles:
 def start(lab_dir: Path, root: Path, address: str, port: int = 8080) -> int:
     """Start the HTTP server for `root` in a session of its own and return its pid.
 
-    It logs to `lab_dir`/mirror.log, writes `lab_dir`/mirror.pid, and reads `lab_dir`/faults.json at each request
-    (see lab.nvidia.serve). Returns once it listens.
+    It logs to `lab_dir`/mirror.log, writes `lab_dir`/mirror.pid, and reads `lab_dir`/faults.json
+    at each request (see lab.nvidia.serve). Returns once it listens.
 
     Raises:
         LabError: it does not start, with the end of its log.

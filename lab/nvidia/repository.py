@@ -44,5 +44,5 @@ def index(directory: Path, fields: dict[str, str], packages: str | None = None) 
 
 def _scan(directory: Path) -> str:
     packages = run(["apt-ftparchive", "packages", directory])
-    # apt-ftparchive names files as it was given the directory; a flat repository's are relative to it.
+    # apt-ftparchive puts the directory that it was given before each name.
     return packages.replace(f"Filename: {directory}/", "Filename: ./")

@@ -1,14 +1,16 @@
 """The mirror's HTTP server: static files, and faults on demand.
 
-Run as `python -m lab.nvidia.serve LAB_DIR ROOT ADDRESS PORT READY_FD`. At each request it reads LAB_DIR/faults.json,
-a map of path patterns (fnmatch, against the path with its leading slash) to one fault each:
+Run as `python -m lab.nvidia.serve LAB_DIR ROOT ADDRESS PORT READY_FD`. At each request it reads
+LAB_DIR/faults.json, a map of path patterns (fnmatch, against the path with its leading slash) to
+one fault each:
 
     {"*/libcuda1_*.deb": {"truncate": 1000},   close the connection after so many bytes of the body
      "*/InRelease": {"status": 503},           answer with this status
      "*.deb": {"delay_s": 2.5},                wait before answering
-     "*/Packages*": {"count": 1, "status": 404}}   any fault: at most so many times (counted by the running server)
+     "*/Packages*": {"count": 1, "status": 404}}   any fault: at most so many times
 
-The first pattern that matches is applied; without the file the mirror is healthy.
+The first pattern that matches is applied. The running server does the counting, and forgets it when
+the file is gone: the mirror is healthy then.
 """
 
 import fnmatch
@@ -78,7 +80,7 @@ class Handler(SimpleHTTPRequestHandler):
         super().do_GET()
 
     def list_directory(self, path: str | os.PathLike[str]) -> None:
-        """Answer 404 for a directory: neither of NVIDIA's hosts lists one in a form that tools may rely on."""
+        """Answer 404 for a directory: no tool may rely on a listing of NVIDIA's."""
         self.send_error(404)
 
     def copyfile(self, source: Any, outputfile: Any) -> None:

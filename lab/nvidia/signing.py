@@ -14,7 +14,7 @@ IDENTITY = "Torchrack lab mirror (simulated NVIDIA packages) <lab@torchrack.inva
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A secret key file (mode 0600), its public part in ASCII armour, and its fingerprint (40 hex digits)."""
+    """A secret key file (mode 0600), the armoured public key, the fingerprint (40 hex digits)."""
 
     secret_file: Path
     public: str
@@ -23,7 +23,7 @@ class SigningKey:
 
 @contextmanager
 def _keyring() -> Iterator[Path]:
-    # A short path under the temporary directory: gpg-agent's socket path may not exceed 108 characters.
+    # A short path: that of gpg-agent's socket may not exceed 108 characters.
     with tempfile.TemporaryDirectory(prefix="lab-gpg-") as name:
         home = Path(name)
         home.chmod(0o700)

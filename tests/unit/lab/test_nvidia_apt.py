@@ -1,4 +1,4 @@
-"""apt plans against the built mirror as it does against NVIDIA's: with pins, without, and into the traps."""
+"""apt plans against the built mirror as against NVIDIA's: with pins, without, into the traps."""
 
 from __future__ import annotations
 

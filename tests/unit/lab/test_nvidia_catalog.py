@@ -12,6 +12,8 @@ BY_PATH = {repository.path: repository.packages for repository in repositories()
 DEBIAN = "compute/cuda/repos/debian13/x86_64"
 UBUNTU = "compute/cuda/repos/ubuntu2404/x86_64"
 TOOLKIT = "libnvidia-container/stable/deb/amd64"
+LATER_DEBIAN = ("580.159.04-1", "590.48.01-1", "595.71.05-1")
+UNSUFFIXED = ("590.48.01-1ubuntu1", "595.71.05-1ubuntu1")
 # Of the distribution, or only ever an alternative.
 FROM_ELSEWHERE = {"python3", "kmod", "passwd", "libseccomp2"}
 
@@ -23,13 +25,13 @@ def _versions(path: str, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "name", "versions"),
     [
-        (DEBIAN, "nvidia-driver-cuda", ["570.211.01-1", "580.105.08-1", "580.159.04-1", "590.48.01-1", "595.71.05-1"]),
+        (DEBIAN, "nvidia-driver-cuda", ["570.211.01-1", "580.105.08-1", *LATER_DEBIAN]),
         (DEBIAN, "nvidia-open-580", ["580.105.08-1", "580.159.04-1"]),
         (DEBIAN, "nvidia-open-590", []),
         (DEBIAN, "nvidia-driver-pinning-580.105.08", ["580.105.08-1"]),
         (UBUNTU, "libnvidia-compute-580", ["580.105.08-0ubuntu1", "580.159.04-1ubuntu1"]),
-        (UBUNTU, "libnvidia-compute", ["590.48.01-1ubuntu1", "595.71.05-1ubuntu1"]),
-        (UBUNTU, "nvidia-fabricmanager", ["580.105.08-1", "580.159.04-1ubuntu1", "590.48.01-1ubuntu1", "595.71.05-1ubuntu1"]),
+        (UBUNTU, "libnvidia-compute", [*UNSUFFIXED]),
+        (UBUNTU, "nvidia-fabricmanager", ["580.105.08-1", "580.159.04-1ubuntu1", *UNSUFFIXED]),
         (UBUNTU, "nvidia-fabricmanager-580", []),
         (UBUNTU, "nvidia-driver-pinning-580", ["580-1ubuntu1"]),
         (TOOLKIT, "nvidia-container-toolkit", ["1.18.1-1", "1.19.1-1", "1.20.0-1"]),

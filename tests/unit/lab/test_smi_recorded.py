@@ -42,7 +42,7 @@ def _comparable(text: str) -> str:
 
 
 def _as_on_silicon(text: str, state: str) -> str:
-    """Give a recording what a real consumer card says of its serial, ECC and MIG; its mock had values."""
+    """Give a recording what a real card says where the mock behind it had other values."""
     if state == "ecc":
         # The mock counted 3 errors in total and 1 in the memory that the table shows.
         return re.sub(r"(Off \|  +)1 \|", r"\g<1>3 |", text)

@@ -22,7 +22,7 @@ CONTROL_NODES = {
 
 
 def write_config(options: Namespace) -> None:
-    """Print the runtime's configuration, or write it in place if there is none; --set changes single values."""
+    """Print the runtime's configuration, or write it in place; --set changes single values."""
     path = Path(options.config_file or "/etc/nvidia-container-runtime/config.toml")
     text = pkgutil.get_data("ctk", "config.toml").decode()
     if path.exists():

@@ -15,7 +15,8 @@ DOCKER_CONFIG = paths.ROOT / "etc/docker/daemon.json"
 def configure(options: Namespace) -> None:
     """Add the nvidia runtime to daemon.json, or print the result with --dry-run.
 
-    Known to drop every other key of "features" when it enables CDI (pkg/config/engine/docker/docker.go).
+    Known to drop every other key of "features" when it enables CDI
+    (NVIDIA/nvidia-container-toolkit, pkg/config/engine/docker/docker.go).
     """
     if options.runtime != "docker":
         raise Failure(f"unrecognized runtime '{options.runtime}'")

@@ -20,7 +20,7 @@ PROGRAMS = (
     "nvidia-smi",
 )
 CONTROL_NODES = ("nvidia-modeset", "nvidia-uvm", "nvidia-uvm-tools", "nvidiactl")
-# The simulated hardware's state, which a container's nvidia-smi reads; the only mount that a real spec has not.
+# The simulated hardware's state, for a container's nvidia-smi; a real spec has no such mount.
 LAB_STATE = "/run/nvidia-lab"
 
 

@@ -56,7 +56,7 @@ def devices() -> list[Device]:
 
 
 def library_version() -> str | None:
-    """Return the version of the libnvidia-ml.so.1 that a program would load, None if there is none."""
+    """Return the version of the libnvidia-ml.so.1 that a program loads, None without one."""
     link = paths.LIBRARIES / "libnvidia-ml.so.1"
     if not link.exists():
         return None
@@ -64,7 +64,7 @@ def library_version() -> str | None:
 
 
 def disk_module() -> tuple[str, str] | None:
-    """Return version and flavour of the module on the disk for the running kernel, None if there is none."""
+    """Return version and flavour of the running kernel's module on the disk, None without one."""
     path = paths.MODULES / "updates/dkms/nvidia.ko"
     if not path.is_file():
         return None
@@ -79,7 +79,7 @@ def _modinfo(content: bytes, key: bytes) -> str:
 
 
 def nvswitches() -> list[Path]:
-    """Return the sysfs directories of the NVSwitches on the bus (NVIDIA's bridges, class 0x0680)."""
+    """Return sysfs's directories of the NVSwitches on the bus: NVIDIA's bridges, class 0x0680."""
     found = []
     for directory in sorted(paths.PCI.glob("*")):
         vendor = (directory / "vendor").read_text().strip()

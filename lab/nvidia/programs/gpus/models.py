@@ -13,8 +13,8 @@ FIRST_BRANCH_WITHOUT_THEM = 590
 class Model:
     """What a kind of GPU has and can do.
 
-    `power` is idle, default, lowest and highest limit in W; `clocks` are graphics idle and maximum, memory,
-    video idle and maximum in MHz; `memory`, `reserved` and `bar1` are in MiB.
+    `power` is idle, default, lowest and highest limit in W; `clocks` are graphics idle and maximum,
+    memory, video idle and maximum in MHz; `memory`, `reserved` and `bar1` are in MiB.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Model:
     link_speed: str
 
     def refused_by(self, flavour: str, branch: int) -> str:
-        """Return why a module of this flavour and branch does not drive the GPU, or an empty string.
+        """Return why a module of this flavour and branch refuses the GPU, or an empty string.
 
         The reasons are the kernel log's own words (NVRM).
         """
@@ -45,7 +45,10 @@ class Model:
             if branch >= FIRST_BRANCH_WITHOUT_THEM:
                 return "supported through the NVIDIA 580.xx Legacy drivers"
             if flavour == "open":
-                return "not supported by open nvidia.ko because it does not include the required GPU System Processor (GSP)"
+                return (
+                    "not supported by open nvidia.ko because it does not include the required "
+                    "GPU System Processor (GSP)"
+                )
         if self.architecture == "blackwell" and flavour == "proprietary":
             return "requires use of the NVIDIA open kernel modules"
         return ""

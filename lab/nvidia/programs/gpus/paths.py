@@ -1,4 +1,4 @@
-"""Where things are on a server. NVIDIA_LAB_ROOT puts another directory in front, for tests of the programs."""
+"""Where things are on a server. For tests, NVIDIA_LAB_ROOT puts another directory in front."""
 
 import os
 import platform

@@ -2,16 +2,16 @@
 
 /run/nvidia-lab/state.json (gone after a boot) holds, each key optional:
 
-    {"init": "gpu-lost" | "no-permission" | "unknown-error",      NVML does not initialise
-     "gpus": {"1": {"lost": true, "mig": true, "ecc_uncorrected": 3, "memory_used": 512, "utilization": 97,
-                    "temperature": 88, "power_draw": 640, "power_limit": 500, "persistence": true,
-                    "remapped_correctable": 1, "remapped_uncorrectable": 1, "remapped_pending": 1, "remapped_failure": 1,
-                    "fabric_state": "In Progress"},
-              "*": {...}},                                        by index on the server; "*" is every GPU
+    {"init": "gpu-lost" | "no-permission" | "unknown-error",   NVML does not initialise
+     "gpus": {"1": {"lost": true, "mig": true, "ecc_uncorrected": 3, "memory_used": 512,
+                    "utilization": 97, "temperature": 88, "power_draw": 640, "power_limit": 500,
+                    "persistence": true, "remapped_correctable": 1, "remapped_uncorrectable": 1,
+                    "remapped_pending": 1, "remapped_failure": 1, "fabric_state": "In Progress"},
+              "*": {...}},                                     by index; "*" is every GPU
      "processes": [{"pid": 4242, "name": "python3", "memory": 1234, "gpus": [0, 1]}]}
 
-A file of the same form at /var/lib/nvidia-lab/state.json is copied there whenever the module is loaded, and may also say
-`"load": {"error": "Key was rejected by service"}`: the module is then not loaded.
+A file of the same form at /var/lib/nvidia-lab/state.json is copied there whenever the module is
+loaded, and may also say `"load": {"error": "Key was rejected by service"}`: it is then not loaded.
 """
 
 import json

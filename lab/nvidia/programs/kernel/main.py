@@ -1,7 +1,8 @@
 """Load the module that is on the disk, as the kernel does at boot.
 
-Run once a boot by nvidia-lab-module.service. Describes the driver below /run/nvidia-lab/driver, binds that over
-/proc/driver and makes the device nodes. All of it is gone after a boot, as a module is.
+Run once a boot by nvidia-lab-module.service. Describes the driver below /run/nvidia-lab/driver,
+binds that over /proc/driver and makes the device nodes. All of it is gone after a boot, as a module
+is.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ NVIDIA_MAJOR = 195
 UVM_MAJOR = 511
 NVSWITCH_MAJOR = 509
 WORDING = {
-    "open": "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (dvs-builder)  {date}",
+    "open": "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build"
+    "  (dvs-builder)  {date}",
     "proprietary": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  {version}  {date}",
 }
 
@@ -89,7 +91,8 @@ def _probe(version: str, flavour: str) -> list[tuple[str, models.Model]] | None:
             driven.append((directory.name, model))
             continue
         log(
-            f"The NVIDIA GPU {directory.name} (PCI ID: 10de:{device}) installed in this system is {reason}."
+            f"The NVIDIA GPU {directory.name} (PCI ID: 10de:{device}) "
+            f"installed in this system is {reason}."
         )
         # This refusal comes late, from the GPU's firmware: the module stays loaded without a GPU.
         bound = bound or reason.startswith("requires use")
@@ -122,7 +125,7 @@ def _describe(version: str, flavour: str, driven: list[tuple[str, models.Model]]
 
 
 def main() -> int:
-    """Load the module; return 0 also when there is nothing to load, as a boot without a driver succeeds."""
+    """Load the module; return 0 also when there is none, as a boot without a driver succeeds."""
     on_disk = driver.disk_module()
     if on_disk is None or driver.loaded_version() is not None:
         return 0

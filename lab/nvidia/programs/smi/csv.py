@@ -38,7 +38,7 @@ def _print(
     unit: Callable[[str], str],
     rows: Callable[[list[str]], list[list[str]]],
 ) -> None:
-    """Print rows of values for the asked names. Raises Stop with status 2 for what cannot be asked."""
+    """Print rows of values for the asked names. Raises Stop, status 2, for an unknown one."""
     if layout is None:
         raise Stop(2, "\"--format=\" switch is missing. Please run 'nvidia-smi -h' for help.\n")
     options = [option.strip() for option in layout.split(",")]

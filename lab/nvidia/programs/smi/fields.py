@@ -1,4 +1,4 @@
-"""The fields of --query-gpu: canonical names with their aliases and units, and the value for a GPU."""
+"""The fields of --query-gpu: canonical names with aliases and units, and a GPU's values."""
 
 import pkgutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ UNITS = (
     (("enforced.power.limit",), "W"),
     (("clocks.",), "MHz"),
 )
-# These come from the GPU at each query; the rest is remembered by the driver, and so survives the loss of the GPU.
+# These come from the GPU at each query; the driver remembers the rest when the GPU is lost.
 FROM_THE_GPU = (
     "memory.",
     "utilization.",

@@ -1,17 +1,8 @@
 """The subcommands topo, nvlink and mig."""
 
+import pkgutil
+
 from smi.nvml import Gpu, Nvml, Stop
-
-LEGEND = """
-Legend:
-
-  X    = Self
-  SYS  = Connection traversing PCIe as well as the SMP interconnect between NUMA nodes (e.g., QPI/UPI)
-  NODE = Connection traversing PCIe as well as the interconnect between PCIe Host Bridges within a NUMA node
-  PHB  = Connection traversing PCIe as well as a PCIe Host Bridge (typically the CPU)
-  PXB  = Connection traversing multiple PCIe bridges (without traversing the PCIe Host Bridge)
-  PIX  = Connection traversing at most a single PCIe bridge
-  NV#  = Connection traversing a bonded set of # NVLinks"""
 
 
 def run(nvml: Nvml, words: list[str]) -> None:
@@ -25,7 +16,8 @@ def run(nvml: Nvml, words: list[str]) -> None:
     else:
         raise Stop(
             255,
-            f"ERROR: Option {words[-1]} is not recognized. Please run 'nvidia-smi {words[0]} -h'.\n",
+            f"ERROR: Option {words[-1]} is not recognized. "
+            f"Please run 'nvidia-smi {words[0]} -h'.\n",
         )
 
 
@@ -48,7 +40,7 @@ def _topology(nvml: Nvml) -> None:
     for gpu in nvml.gpus:
         row = "\t".join(_connection(gpu, other) for other in nvml.gpus)
         print(f"GPU{gpu.index}\t{row}\t0-63\t{_numa_node(gpu)}\t\t0")
-    print(LEGEND)
+    print(pkgutil.get_data("smi", "legend.txt").decode(), end="")
 
 
 def _nvlink(nvml: Nvml) -> None:

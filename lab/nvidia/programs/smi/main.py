@@ -12,14 +12,15 @@ from smi.nvml import Gpu, Nvml, Stop, initialise
 
 # Options that take a value, as "-i 0" or "--id=0"; each under the name it has here.
 WITH_VALUE = {
-    "-i": "id", "--id": "id", "-d": "display", "--display": "display", "--format": "format", "-f": "file",
-    "--query-gpu": "query-gpu", "--query-compute-apps": "query-compute-apps",
-    "--query-remapped-rows": "query-remapped-rows", "-pm": "persistence-mode", "--persistence-mode": "persistence-mode",
-    "-pl": "power-limit", "--power-limit": "power-limit", "-mig": "mig-mode", "--multi-instance-gpu": "mig-mode",
+    "-i": "id", "--id": "id", "-d": "display", "--display": "display", "--format": "format",
+    "-f": "file", "--query-gpu": "query-gpu", "--query-compute-apps": "query-compute-apps",
+    "--query-remapped-rows": "query-remapped-rows", "-pm": "persistence-mode",
+    "--persistence-mode": "persistence-mode", "-pl": "power-limit", "--power-limit": "power-limit",
+    "-mig": "mig-mode", "--multi-instance-gpu": "mig-mode",
 }  # fmt: skip
 FLAGS = {
-    "-L": "list", "--list-gpus": "list", "-q": "query", "--query": "query", "--version": "version", "-h": "help",
-    "--help": "help", "-r": "reset", "--gpu-reset": "reset",
+    "-L": "list", "--list-gpus": "list", "-q": "query", "--query": "query", "--version": "version",
+    "-h": "help", "--help": "help", "-r": "reset", "--gpu-reset": "reset",
 }  # fmt: skip
 SUBCOMMANDS = ("topo", "nvlink", "mig")
 USAGE = """\
@@ -27,8 +28,9 @@ NVIDIA System Management Interface (simulated GPUs)
 
     nvidia-smi [OPTION1 [ARG1]] [OPTION2 [ARG2]] ...
 
-    -L, -q [-d TYPES], -i ID, --query-gpu=FIELDS --format=csv[,noheader][,nounits], --query-compute-apps=FIELDS,
-    --query-remapped-rows=FIELDS, -pm 0|1, -pl WATTS, -mig 0|1, --gpu-reset, --version, topo -m, nvlink -s, mig -lgi"""
+    -L, -q [-d TYPES], -i ID, --version, topo -m, nvlink -s, mig -lgi,
+    --query-gpu=FIELDS --format=csv[,noheader][,nounits], --query-compute-apps=FIELDS,
+    --query-remapped-rows=FIELDS, -pm 0|1, -pl WATTS, -mig 0|1, --gpu-reset"""
 
 
 @dataclass

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from gpus import driver, models, paths, state
 
 NO_LIBRARY = (
-    "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please make sure that the NVIDIA Display Driver "
-    "is properly installed and present in your system.\n"
+    "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please make sure that the "
+    "NVIDIA Display Driver is properly installed and present in your system.\n"
     "Please also try adding directory that contains libnvidia-ml.so to your system PATH."
 )
 NOT_LOADED = (
-    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA "
-    "driver is installed and running.\n"
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
+    "the latest NVIDIA driver is installed and running.\n"
 )
 # Words and exit status of nvmlInit's errors, as nvidia-smi 550 was seen to print them.
 INIT_FAULTS = {
@@ -23,7 +23,7 @@ INIT_FAULTS = {
 
 
 class Stop(Exception):
-    """End the program with this status after this text, which goes to stdout as all of nvidia-smi's does."""
+    """End the program with this status after this text, on stdout as all that nvidia-smi says."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -89,8 +89,9 @@ def short(version: str) -> str:
 def _may_open(name: str) -> bool:
     """Return whether a device node can be used; False if there is none.
 
-    Raises PermissionError when it is there and refused. No driver stands behind the node, so that the kernel's own
-    answer to a permitted open is ENXIO; a device cgroup without the node answers EPERM, as for a real GPU.
+    Raises PermissionError when it is there and refused. No driver stands behind the node, so that
+    the kernel's own answer to a permitted open is ENXIO; a device cgroup without the node answers
+    EPERM, as for a real GPU.
     """
     try:
         os.close(os.open(paths.DEV / name, os.O_RDWR | os.O_CLOEXEC))

@@ -39,7 +39,8 @@ def power_limit(nvml: Nvml, wanted: str) -> None:
         if not lowest <= watts <= highest:
             raise Stop(
                 2,
-                f"Provided power limit {watts:.2f} W is not a valid power limit which should be between "
+                f"Provided power limit {watts:.2f} W is not a valid power limit which should be "
+                "between "
                 f"{lowest:.2f} W and {highest:.2f} W for GPU {gpu.device.bus_id}\n{EARLY}",
             )
         before = fields.power_limit(gpu)
@@ -50,7 +51,8 @@ def power_limit(nvml: Nvml, wanted: str) -> None:
         if not gpu.persistence:
             print(
                 "\nWarning: persistence mode is disabled on device "
-                f"{gpu.device.bus_id}. See the Known Issues section of the nvidia-smi(1) man page for more information."
+                f"{gpu.device.bus_id}. See the Known Issues section of the nvidia-smi(1) man page "
+                "for more information."
             )
     print("\nAll done.")
 
@@ -61,7 +63,8 @@ def mig_mode(nvml: Nvml, wanted: str) -> None:
     for gpu in nvml.gpus:
         if not gpu.model.mig:
             print(
-                f"Unable to {'enable' if on else 'disable'} MIG Mode for GPU {gpu.device.bus_id}: Not Supported"
+                f"Unable to {'enable' if on else 'disable'} MIG Mode "
+                f"for GPU {gpu.device.bus_id}: Not Supported"
             )
             print("Treating as warning and moving on.")
             continue
@@ -76,10 +79,11 @@ def reset(nvml: Nvml) -> None:
         if any(gpu.device.minor in process["gpus"] for process in nvml.processes):
             raise Stop(
                 19,
-                f"GPU {gpu.device.bus_id} is currently in use by one or more other processes (e.g., Fabric Manager, "
-                "CUDA application, graphics application such as an X server, or a monitoring application such as another "
-                "instance of nvidia-smi). Please first kill all processes using this GPU and all compute applications "
-                f"running in the system.\n{EARLY}",
+                f"GPU {gpu.device.bus_id} is currently in use by one or more other processes "
+                "(e.g., Fabric Manager, CUDA application, graphics application such as an X server, or a "
+                "monitoring application such as another instance of nvidia-smi). Please first kill "
+                "all processes using this GPU and all compute applications running in the system.\n"
+                f"{EARLY}",
             )
         _change("reset", gpu, lost=False)
         print(f"GPU {gpu.device.bus_id} was successfully reset.")

@@ -86,7 +86,8 @@ def _gpu(gpu: Gpu) -> str:
         (
             f"|{gpu.index:>4}  {_shorten(gpu.model.name):<27}    {persistence:<3} |"
             f"   {gpu.device.bus_id} Off |{ecc:>21} |",
-            f"| {fan:>3}{temperature:>6}    P0{draw:>16} / {cap:>5} |{memory}|{busy:>8}      Default |",
+            f"| {fan:>3}{temperature:>6}    P0{draw:>16} / {cap:>5} |{memory}"
+            f"|{busy:>8}      Default |",
             f"|                                         |                        |{mig:>21} |",
         )
     )
@@ -108,6 +109,7 @@ def _process_rows(nvml: Nvml) -> list[str]:
                 memory = f"{process['memory']}MiB"
                 kind = process.get("type", "C")
                 rows.append(
-                    f"|{gpu.index:>5}   N/A  N/A{process['pid']:>10}{kind:>7}   {name:<42}{memory:>10} |"
+                    f"|{gpu.index:>5}   N/A  N/A{process['pid']:>10}{kind:>7}   "
+                    f"{name:<42}{memory:>10} |"
                 )
     return rows
