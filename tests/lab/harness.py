@@ -88,13 +88,28 @@ class Lab:
             check=check, timeout=timeout,
         )  # fmt: skip
 
-    def deploy(self, *arguments: str, check: bool = True, timeout: int = 1200) -> Deploy:
+    def deploy(
+        self, *arguments: str, inventory: str = INVENTORY, check: bool = True, timeout: int = 1200
+    ) -> Deploy:
         """``pyinfra -y --json inventories/lab.py deploy.py ...``"""
-        done = self.run(*self.deploy_command(*arguments), timeout=timeout, check=check)
+        command = self.deploy_command(*arguments, inventory=inventory)
+        done = self.run(*command, timeout=timeout, check=check)
         return Deploy(done.rc, done.stdout, done.stderr)
 
-    def deploy_command(self, *arguments: str) -> list[str]:
-        return [str(BIN / "pyinfra"), "-y", "--json", INVENTORY, "deploy.py", *arguments]
+    def deploy_command(self, *arguments: str, inventory: str = INVENTORY) -> list[str]:
+        return [str(BIN / "pyinfra"), "-y", "--json", inventory, "deploy.py", *arguments]
+
+    def variant(self, folder: Path, changes: str) -> str:
+        """Write an inventory like the lab's with some changes to ``lab_hosts``; return its path."""
+        path = folder / "lab.py"
+        path.write_text(
+            "import runpy\n"
+            "from torchrack.inventory import check_fleet\n"
+            f"lab_hosts = runpy.run_path({str(ROOT / INVENTORY)!r})['lab_hosts']\n"
+            f"{changes}"
+            "check_fleet(__file__, globals())\n"
+        )
+        return str(path)
 
     def state_tests(self, *arguments: str) -> Done:
         """``pytest tests/state --inventory inventories/lab.py ...``"""

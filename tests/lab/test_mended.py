@@ -1,0 +1,71 @@
+"""What is interrupted ends in a clear message and an unharmed host, and the next run mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.harness import Lab
+
+HOST = "gpu03"
+
+
+@pytest.fixture(scope="module")
+def third(bare_lab: Lab) -> Iterator[Lab]:
+    """A third, bare server, that gets through all of it in the order of this file."""
+    bare_lab.lab("new", HOST, "--os", "debian13", "--gpus", "rtx4090:1", "--login", "key")
+    yield bare_lab
+    bare_lab.lab("remove", HOST)
+
+
+def packages(lab: Lab) -> str:
+    return lab.ssh(HOST, "dpkg -l 'nvidia*' 'libnvidia*' 2>/dev/null | sort || true").stdout
+
+
+def test_a_mirror_that_dies_in_the_middle_of_a_download(third: Lab) -> None:
+    before = packages(third)
+    faults = third.folder / "faults.json"
+    faults.write_text(json.dumps({"*/nvidia-kernel-open-dkms*.deb": {"truncate": 1000}}))
+    try:
+        done = third.deploy("--limit", HOST, check=False)
+    finally:
+        faults.unlink()
+    assert done.rc != 0
+    assert f"[{HOST}]" in done.text
+    assert "nvidia-kernel-open-dkms" in done.text, "the message names what could not be had"
+    assert packages(third) == before
+    assert third.ssh(HOST, "dpkg --audit").stdout == ""
+
+
+def test_a_package_that_fails_to_configure(third: Lab) -> None:
+    """A file where DKMS wants a folder: the module can't be installed."""
+    third.ssh(HOST, "touch /lib/modules/$(uname -r)/updates")
+    try:
+        done = third.deploy("--limit", HOST, check=False)
+    finally:
+        third.ssh(HOST, "rm /lib/modules/$(uname -r)/updates")
+    assert done.rc != 0
+    assert f"[{HOST}]" in done.text
+    assert "dkms" in done.text, "the message names the package"
+
+
+def test_killed_in_the_middle_of_each_kind_of_work(third: Lab) -> None:
+    """Killed three times, and finished by the fourth run."""
+
+    def apt_runs() -> bool:
+        return third.ssh(HOST, "pgrep -x dpkg", check=False).rc == 0
+
+    def reboots() -> bool:
+        return third.ssh(HOST, "true", check=False, timeout=20).rc == 255
+
+    def image_is_pulled() -> bool:
+        return third.ssh(HOST, "pgrep -f 'docker.* pull '", check=False).rc == 0
+
+    for moment in (apt_runs, reboots, image_is_pulled):
+        third.kill_deploy_when(moment, "--limit", HOST)
+    third.deploy("--limit", HOST)
+    assert third.deploy("--limit", HOST).changed(HOST) == []
+    done = third.state_tests("--limit", HOST)
+    assert done.rc == 0, done.output
