@@ -103,6 +103,7 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
         problems.append(
             Problem(inventory_file, "Inventory", "no host", "at least one", "add a list of host()")
         )
+    problems = list(dict.fromkeys(problems))  # what a group file says wrong, it says for each host
     if problems:
         print_problems("Settings", problems)
         sys.exit(f"{len(problems)} problem(s) in the settings; no host was contacted.")

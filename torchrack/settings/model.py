@@ -59,12 +59,16 @@ def merge(layers: Iterable[Mapping[str, Any]]) -> Settings:
         The settings, with defaults where no layer says anything.
     """
     chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    origins: dict[str, dict[str, str]] = {name: {} for name in SECTIONS}
     for layer in layers:
         for name, section in SECTIONS.items():
             value = layer.get(name)
             if isinstance(value, section):
                 chosen[name] |= {f: getattr(value, f) for f in value.model_fields_set}
+                origins[name] |= {f: value.where(f) or "" for f in value.model_fields_set}
     sections: dict[str, Any] = {name: SECTIONS[name](**chosen[name]) for name in SECTIONS}
+    for name, section in sections.items():
+        section.note_origins(origins[name])
     return Settings(**sections)
 
 

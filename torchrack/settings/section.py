@@ -15,14 +15,26 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from torchrack.errors import Problem
+from torchrack.errors import Problem, TorchrackError
 
 _collector: list[Problem] | None = None
 
 
-class Section(BaseModel):
-    """One typed group of settings; ``stage`` is the name it has in ``group_data/``."""
+class SettingsError(TorchrackError, ValueError):
+    """A section with wrong values, made where nobody collects problems: in an inventory file."""
 
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n    ".join(["wrong settings", *map(str, problems)]))
+        self.problems = problems
+
+
+class Section(BaseModel):
+    """One typed group of settings; ``stage`` is the name it has in ``group_data/``.
+
+    ``origins`` says of each field that was named where that was: "file:line".
+    """
+
+    __slots__ = ("origins",)
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, strict=False)
     stage: ClassVar[str] = ""
 
@@ -30,9 +42,21 @@ class Section(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
+            problems = _problems(type(self), error, _calling_line())
             if _collector is None:
-                raise
-            _collector.extend(_problems(type(self), error, _calling_line()))
+                raise SettingsError(problems) from None
+            _collector.extend(problems)
+        else:
+            self.note_origins(dict.fromkeys(data, _calling_line()))
+
+    def note_origins(self, origins: dict[str, str]) -> None:
+        """Keep where each field was named; no part of the value, so that equality is of values."""
+        object.__setattr__(self, "origins", origins)
+
+    def where(self, field: str) -> str | None:
+        """Return the file and line that named a field, or None where that isn't known."""
+        origins: dict[str, str] = getattr(self, "origins", {})
+        return origins.get(field)
 
     def to_json(self) -> dict[str, Any]:
         """The values, as ``pyinfra INVENTORY debug-inventory --json`` shows them."""
