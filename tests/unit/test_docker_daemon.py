@@ -1,0 +1,136 @@
+"""The daemon: what it needs, and who owns which key of its configuration."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.plan import Plan
+from torchrack.daemon_json import dump
+from torchrack.daemon_step import has_taken, next_step
+from torchrack.facts.docker import Daemon, DaemonState
+from torchrack.operations import daemon
+
+
+def _file(text: str) -> str:
+    return "File=+" + base64.b64encode(text.encode()).decode()
+
+
+OUTPUT = [
+    "MainPID=606",
+    "ExecMainStartTimestampMonotonic=2483821347",
+    "LoadState=loaded",
+    "ActiveState=active",
+    "UnitFileState=enabled",
+    "NeedDaemonReload=no",
+    "Process=606-2483821347",
+    "Now=1763724600.500000000",
+    "Uptime=2600.50",
+    "Mode=644 root",
+    "Changed=1763724480.250000",
+    _file('{"icc": false}\n'),
+    _file('{"docker": {"icc": false}}'),
+    "File=",
+]
+RUNNING = Daemon().process(OUTPUT)
+BARE = Daemon().process(
+    [
+        "MainPID=0",
+        "ExecMainStartTimestampMonotonic=0",
+        "LoadState=not-found",
+        "ActiveState=inactive",
+        "NeedDaemonReload=no",
+        "Process=0-0",
+        "Now=1763724600.5",
+        "Uptime=2600.50",
+        "Mode=",
+        "Changed=",
+        "File=",
+        "File=",
+        "File=",
+    ]
+)
+
+
+def test_the_fact_places_the_start_on_the_clock() -> None:
+    assert RUNNING.started == pytest.approx(1763724600.5 - 2600.5 + 2483.821347)
+    assert RUNNING.process == "606-2483821347"
+    assert (RUNNING.daemon_json, RUNNING.taken) == ('{"icc": false}\n', None)
+    assert (BARE.daemon_json, BARE.changed, BARE.mode) == (None, 0, "")
+
+
+STEPS: list[tuple[str, dict[str, object], str]] = [
+    ("started after the file", {}, "none"),
+    ("file newer, nothing known", {"changed": RUNNING.started + 1}, "restart"),
+    (
+        "touched only",
+        {"changed": RUNNING.started + 1, "taken": '{"icc":false}'},
+        "none",
+    ),
+    ("killed before the restart", {"taken": '{"icc": true}'}, "restart"),
+    (
+        "killed before the reload",
+        {"taken": "{}", "daemon_json": '{"labels": ["a=1"]}'},
+        "reload",
+    ),
+    ("broken memory", {"taken": "{"}, "restart"),
+    ("stopped", {"active": "inactive"}, "start"),
+    ("failed", {"active": "failed"}, "start"),
+    ("unit changed on disk", {"needs_reload": True}, "restart"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), [pytest.param(c[1], c[2], id=c[0]) for c in STEPS])
+def test_next_step(change: dict[str, object], expected: str) -> None:
+    assert next_step(replace(RUNNING, **change)) == expected  # type: ignore[arg-type] # a table
+
+
+def test_what_the_daemon_has_read_is_known_only_where_that_is_certain() -> None:
+    assert has_taken(RUNNING)
+    assert not has_taken(replace(RUNNING, changed=RUNNING.started + 1))
+    assert not has_taken(replace(RUNNING, taken="{}"))
+    assert not has_taken(replace(RUNNING, active="inactive"))
+    assert not has_taken(BARE)
+
+
+def _plan_json(plan: Plan, now: DaemonState, declared: dict[str, object]) -> list[str]:
+    # The nested put asks for the file itself: it is told that there is none, so that it writes.
+    return plan(daemon.daemon_json, now, owner="docker", declared=declared)
+
+
+def test_nothing_is_written_where_the_keys_are_there(plan: Plan) -> None:
+    assert _plan_json(plan, RUNNING, {"icc": False}) == []
+
+
+@pytest.mark.parametrize(
+    "broken", ['{"icc": false,}', "[]", "# icc\n"], ids=["comma", "list", "comment"]
+)
+def test_a_file_that_is_not_an_object_stops_the_host_and_stays(plan: Plan, broken: str) -> None:
+    (command,) = _plan_json(plan, replace(RUNNING, daemon_json=broken), {"icc": False})
+    assert command.startswith("false # "), "nothing runs on the host"
+    assert "/etc/docker/daemon.json" in command
+    assert "it was not touched" in command
+
+
+def test_a_running_daemon_is_left_alone(plan: Plan) -> None:
+    assert plan(daemon.running, RUNNING) == []
+
+
+def test_a_disabled_unit_is_enabled_without_a_restart(plan: Plan) -> None:
+    (script,) = plan(daemon.running, replace(RUNNING, enabled="disabled"))
+    assert "systemctl enable docker.service" in script
+    assert "\nif restart" not in script
+
+
+def test_a_daemon_that_refuses_its_file_gets_the_old_one_back(plan: Plan) -> None:
+    changed = replace(RUNNING, taken=dump({"icc": True}))
+    (script,) = plan(daemon.running, changed)
+    assert "if restart restart; then" in script
+    assert "back /run/torchrack/docker/606-2483821347/daemon.json /etc/docker/daemon.json" in script
+
+
+def test_without_a_unit_the_message_says_so(plan: Plan) -> None:
+    (command,) = plan(daemon.running, BARE)
+    assert "no such unit" in command
