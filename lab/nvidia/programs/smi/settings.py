@@ -80,10 +80,10 @@ def reset(nvml: Nvml) -> None:
             raise Stop(
                 19,
                 f"GPU {gpu.device.bus_id} is currently in use by one or more other processes "
-                "(e.g., Fabric Manager, CUDA application, graphics application such as an X server, "
-                "or a monitoring application such as another instance of nvidia-smi). Please first "
-                "kill all processes using this GPU and all compute applications running in the "
-                "system.\n"
+                "(e.g., Fabric Manager, CUDA application, graphics application such as an X "
+                "server, or a monitoring application such as another instance of nvidia-smi). "
+                "Please first kill all processes using this GPU and all compute applications "
+                "running in the system.\n"
                 f"{EARLY}",
             )
         _change("reset", gpu, lost=False)
