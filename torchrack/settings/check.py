@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from torchrack.errors import Problem
+from torchrack.settings.check_docker import docker_version
 from torchrack.settings.images import REFERENCE
 from torchrack.settings.model import Settings
 from torchrack.settings.secret import Secret
@@ -30,6 +31,7 @@ def check_settings(host: str, settings: Settings) -> list[Problem]:
         _workload_images,
         _duplicate_names,
         _port_clashes,
+        docker_version,
         _cpu_lists,
         _shared_memory,
         _registries,
