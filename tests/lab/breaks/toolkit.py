@@ -1,0 +1,55 @@
+"""How the container toolkit of a lab host is broken."""
+
+from __future__ import annotations
+
+from tests.lab.breakage import Break
+
+DPKG = "/var/lib/dpkg/status"
+SPEC = "/var/run/cdi/nvidia.yaml"
+KEY = "/etc/apt/keyrings/torchrack-nvidia-toolkit.asc"
+SOURCE = "/etc/apt/sources.list.d/nvidia-docker.list"
+REFRESH = "systemctl restart nvidia-cdi-refresh.service"
+
+BREAKS = [
+    Break(
+        test="test_toolkit.py::test_four_packages_at_one_version",
+        harm=f"cp -a {DPKG} /run/dpkg-status && sed -i '/^Package: libnvidia-container1$/,/^$/"
+        f"s/^Version: .*/Version: 1.20.0-1/' {DPKG}",
+        undo=f"mv -f /run/dpkg-status {DPKG}",
+    ),
+    Break(
+        test="test_toolkit.py::test_packages_are_installed_and_held",
+        harm="apt-mark unhold libnvidia-container1",
+        undo="apt-mark hold libnvidia-container1",
+    ),
+    Break(
+        test="test_toolkit.py::test_refresh_units",
+        harm="systemctl disable nvidia-cdi-refresh.path",
+        undo="systemctl enable nvidia-cdi-refresh.path",
+    ),
+    Break(
+        test="test_toolkit.py::test_spec_is_of_the_loaded_driver",
+        harm=f"sed -Ei 's/(so\\.)[0-9]{{3}}\\.[0-9.]+/\\1570.211.01/' {SPEC}",
+        undo=REFRESH,
+    ),
+    Break(
+        test="test_toolkit.py::test_paths_of_the_spec_exist",
+        harm=f"sed -i 's,hostPath: /usr/bin/nvidia-smi,hostPath: /usr/bin/nvidia-gone,' {SPEC}",
+        undo=REFRESH,
+    ),
+    Break(
+        test="test_toolkit.py::test_every_gpu_is_a_cdi_device",
+        harm=f"sed -i 's/name: all$/name: some/' {SPEC}",
+        undo=REFRESH,
+    ),
+    Break(
+        test="test_toolkit.py::test_one_source",
+        harm=f"echo 'deb https://example.com/nvidia-docker/debian13/amd64 /' > {SOURCE}",
+        undo=f"rm {SOURCE}",
+    ),
+    Break(
+        test="test_toolkit.py::test_source_trusts_the_pinned_key_alone",
+        harm=f"cp -a {KEY} /run/key && : > {KEY}",
+        undo=f"mv -f /run/key {KEY}",
+    ),
+]
