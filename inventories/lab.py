@@ -13,6 +13,7 @@ from torchrack.settings import (
     Mount,
     Port,
     Registry,
+    Sshd,
     Toolkit,
     Workload,
     Workloads,
@@ -31,7 +32,13 @@ _mirror = {
     "key_file": _lab["mirror"]["key_file"],
     "key_fingerprint": _lab["mirror"]["key_fingerprint"],
 }
-_base = Base(ca_certificates={"lab": _lab["ca_cert"]}, authorized_keys=[_public_key])
+_base = Base(
+    ca_certificates={"lab": _lab["ca_cert"]},
+    authorized_keys=[_public_key],
+    ntp_servers=[_lab["gateway"]],
+)
+# Tests fail logins on purpose, which a recent sshd punishes with silence.
+_sshd = Sshd(penalty_exempt=[_lab["subnet"]])
 _images = Images(
     registries=[
         Registry(
@@ -88,6 +95,7 @@ def _host(name, entry):
         key=entry["key_file"],
         known_hosts=_lab["known_hosts"],
         base=_base,
+        sshd=_sshd,
         driver=Driver(**_mirror),
         toolkit=Toolkit(**_mirror),
         images=_images,
