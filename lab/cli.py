@@ -1,9 +1,12 @@
 """`python -m lab`: simulated GPU servers, made, entered and removed."""
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -29,6 +32,7 @@ Name = Annotated[str, typer.Argument(help="The server's name, such as gpu01.", s
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 _SOMETHING_IS_OFF = 3
+_INTERRUPTED = 130
 
 
 class LoginKind(str, Enum):
@@ -61,8 +65,8 @@ def up(
 @app.command()
 def new(
     name: Name,
-    os: Annotated[
-        str, typer.Option(help=f"Operating system: {', '.join(systems.SYSTEMS)}.")
+    system: Annotated[
+        str, typer.Option("--os", help=f"Operating system: {', '.join(systems.SYSTEMS)}.")
     ] = "debian13",
     gpus: Annotated[
         str, typer.Option(help="Such as h200:2, rtx4090:1, h200:8+nvswitch:4, or '' for none.")
@@ -73,7 +77,7 @@ def new(
     """Add a bare server to the running lab and say how to log in."""
     requirements.become_root(sys.argv[1:])
     progress = Progress(quiet=as_json)
-    order = Order(os=os, gpus=tuple(gpus.split("+")) if gpus else (), login=login.value)
+    order = Order(os=system, gpus=tuple(gpus.split("+")) if gpus else (), login=login.value)
     lab = require(lab_dir())
     with locked(lab.directory), given_to_caller(lab.directory):
         lab = require(lab.directory)
@@ -173,10 +177,17 @@ def _changing(name: str) -> Iterator[Lab]:
         yield lab
 
 
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    """End at once: what is half made is made anew by the same command."""
+    print("lab: interrupted; the same command goes on from here", file=sys.stderr, flush=True)
+    os._exit(_INTERRUPTED)
+
+
 def main() -> None:
     """Run the command line; an error is one message and exit status 1."""
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         app()
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         sys.exit(1)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from lab import atomic, ca, identity, machine, network, nspawn, processes, services
+from lab import atomic, ca, identity, inside, machine, network, nspawn, processes, services
 from lab.errors import LabError
 from lab.machine import Order
 from lab.paths import cache_dir, lab_id
@@ -141,7 +141,7 @@ def _empty(directory: Path, subnet: str) -> Lab:
 
 def _host_up(lab: Lab, name: str, progress: Progress) -> None:
     with locked(lab.machine_dir(name)):
-        if machine.running(lab, name):
+        if machine.running(lab, name) and inside.booted(lab, name):
             return
         if not machine.installed(lab, name):
             with progress.step(f"{name}: disk made"):

@@ -15,6 +15,8 @@ from lab.requirements import packages
 
 PACKAGES = packages(Path(__file__).with_name("rootfs.txt").read_text())
 
+# So that a killed command leaves nobody who still writes into the directory the next one uses.
+_DIE_WITH_US = ["setpriv", "--pdeathsig", "TERM", "--"]
 _RECIPE = 1  # raised when the way of making it changes
 _KEEP_SECONDS = 30 * 24 * 3600
 
@@ -39,7 +41,7 @@ def unpack(archive: Path, root: Path) -> None:
     """Unpack `archive` into the new directory `root`, owners and attributes included."""
     root.mkdir(parents=True)
     keep = ["--preserve-permissions", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
-    run(["tar", "--extract", *keep, "--file", archive, "--directory", root])
+    run([*_DIE_WITH_US, "tar", "--extract", *keep, "--file", archive, "--directory", root])
 
 
 def _key(suite: str) -> str:
@@ -49,8 +51,11 @@ def _key(suite: str) -> str:
 
 
 def _build(suite: str, archive: Path) -> None:
+    for leftover in archive.parent.glob(f".{suite}-*"):
+        run(["rm", "-rf", "--one-file-system", leftover])
     with tempfile.TemporaryDirectory(prefix=f".{suite}-", dir=archive.parent) as temporary:
         folder = Path(temporary)
+        folder.chmod(0o755)  # apt downloads as a user of its own
         (folder / "mirror.sources").write_text(apt.deb822(suite))
         (folder / "apt.conf").write_text(apt.configuration())
         kernels = kernel.build(folder)
@@ -65,11 +70,11 @@ def _build(suite: str, archive: Path) -> None:
             'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
         ]
         run(
-            ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar"]
+            [*_DIE_WITH_US, "mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar"]
             + [f"--include={','.join(PACKAGES)}", f"--aptopt={folder / 'apt.conf'}"]
             + [f"--customize-hook={hook}" for hook in hooks]
             + [suite, folder / "root.tar", folder / "mirror.sources"],
-            env={"DEBIAN_FRONTEND": "noninteractive"},
+            env={"DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(folder)},
         )
         (folder / "root.tar").rename(archive)
 
