@@ -65,7 +65,9 @@ def engine(*, settings: Docker) -> Commands:
         settings: the section.
     """
     now = gather(Engine, names=list(docker_engine.PACKAGES))
-    packages = docker_engine.wanted(settings, now.packages)
+    # dpkg also knows names without a version: those that another package only mentions.
+    present = [name for name, package in now.packages.items() if package.version]
+    packages = docker_engine.wanted(settings, present)
     iptables = now.packages.get("iptables")
     if docker_engine.is_there(packages, now.packages) and now.client and iptables:
         host.noop(f"installed and held: {', '.join(packages)}")
