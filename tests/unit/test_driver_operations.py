@@ -92,6 +92,14 @@ def test_the_old_pin_goes_although_it_is_held(run: Run) -> None:
     assert "nvidia-driver-pinning-580.159.04 nvidia-driver-pinning-580.105.08-\n" in prepare
 
 
+def test_a_lost_pin_is_put_back_under_a_running_job(run: Run) -> None:
+    parts = {n: p for n, p in DONE.packages.items() if "pinning" not in n}
+    busy = {GpuProcesses: [[Process(4242, "python3")]]}
+    commands = install(run, replace(DONE, packages=parts), DONE, facts=busy)
+    assert len(commands) == 2
+    assert not any(command.startswith("apt-mark hold") for command in commands)
+
+
 def test_every_part_follows_or_goes(run: Run) -> None:
     old = packages("580.105.08") | {"nvidia-dkms-570": Package("570.211.01-0ubuntu1", True, True)}
     madison = {"nvidia-firmware-580": ["580.159.04-1ubuntu1", "580.105.08-0ubuntu1"]}
@@ -123,7 +131,7 @@ def test_busy_gpus_keep_the_old_driver(run: Run) -> None:
     busy = {GpuProcesses: [[Process(4242, "python3")]]}
     (refusal,) = install(run, OUTDATED, facts=busy)
     assert "4242 (python3)" in refusal
-    assert len(install(run, OUTDATED, DONE, facts=busy, on_busy="force")) == 3
+    assert len(install(run, OUTDATED, DONE, facts=busy, on_busy="force")) == 2
 
 
 def load(run: Run, *states: DriverState, **arguments: Any) -> list[str]:

@@ -57,13 +57,13 @@ def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
     """
     now = gather(DriverFact)
     if not _wrong(choice, now):
-        unheld = _unheld(choice, now)
-        if unheld:
+        if unheld := _unheld(choice, now):
             yield _hold(unheld)
         else:
             host.noop(f"the driver's packages are at {choice.module.version}")
         return
-    _refuse_if_busy(now, on_busy)
+    if _wrong_packages(choice, now):
+        _refuse_if_busy(now, on_busy)
     prepare = _PREPARE.format(
         pinning=shlex.quote(choice.pinning),
         unpin=" ".join(shlex.quote(f"{name}-") for name in _other_pins(choice, now)),
@@ -85,7 +85,8 @@ def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
                 fix=f"look at apt-cache policy {' '.join(choice.packages)} on the host",
             )
         )
-    yield _hold(_unheld(choice, now))
+    if unheld := _unheld(choice, now):
+        yield _hold(unheld)
 
 
 @operation
@@ -154,7 +155,13 @@ def _build(kernels: Iterable[str]) -> str:
 
 
 def _wrong(choice: Choice, now: DriverState) -> list[str]:
-    """What about the installed packages is not as chosen."""
+    """What about the installed packages and the pin is not as chosen."""
+    pinning = now.packages.get(choice.pinning)
+    unpinned = [] if pinning and pinning.installed else [f"{choice.pinning} missing"]
+    return _wrong_packages(choice, now) + unpinned
+
+
+def _wrong_packages(choice: Choice, now: DriverState) -> list[str]:
     found = []
     for name in choice.packages:
         package = now.packages.get(name)
@@ -162,9 +169,6 @@ def _wrong(choice: Choice, now: DriverState) -> list[str]:
             found.append(f"{name} {package.version if package else 'missing'}")
         elif not package.installed:
             found.append(f"{name} half installed")
-    pinning = now.packages.get(choice.pinning)
-    if pinning is None or not pinning.installed:
-        found.append(f"{choice.pinning} missing")
     return found + [f"{name} {now.packages[name].version}" for name in _leftover(choice, now)]
 
 
