@@ -28,15 +28,17 @@ class LoginError(Exception):
 class _SecondConnection(SSHConnector):
     """A connection of its own with the host's data: keys, pinned host key, transport, jumps."""
 
-    def __init__(self, state: State, host: Host, user: str) -> None:
+    def __init__(self, state: State, host: Host, user: str, channel: Any = None) -> None:
         super().__init__(state, host)
         self._user = user
+        self._channel = channel
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         """The host's arguments, for another account perhaps, and never with a password."""
         kwargs = super().make_paramiko_kwargs()
         kwargs.pop("password", None)
-        return {**kwargs, "username": self._user}
+        through = {"sock": self._channel} if self._channel else {}
+        return {**kwargs, **through, "username": self._user}
 
 
 class ProveLogin(StringCommand):
@@ -76,44 +78,47 @@ class ProveLogin(StringCommand):
             what=f"New login as {self.user} with the hardened sshd",
             found=found,
             needed="a login with a key, and sudo without a password",
-            fix=f"{after}. See journalctl -u ssh on the host, mend the account, and run again",
+            fix=f"{after}. See journalctl -u ssh on the host, mend the account (authorized_keys, "
+            "groups, sudo), and run again",
         )
 
 
-def prove_login(state: State, host: Host, user: str, patience: float) -> None:
+def prove_login(state: State, host: Host, user: str, patience: float, channel: Any = None) -> None:
     """Log in over a new connection and run ``sudo -n true``.
+
+    Args:
+        state: pyinfra's state.
+        host: the host.
+        user: the account.
+        patience: how long to wait for a listener, seconds.
+        channel: a way to another sshd of the host, which is good for one try.
 
     Raises:
         LoginError: the login was refused, sudo asks for a password, or nobody listened in time.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + (0 if channel else patience)
     while True:
-        connection = _SecondConnection(state, host, user)
+        connection = _SecondConnection(state, host, user, channel)
         try:
             connection._connect()
-            break
+            return _run_sudo(connection.client)
         except ConnectError as error:
             raise LoginError(str(error)) from None
         except (OSError, SSHException, EOFError) as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise LoginError(f"no connection within {patience:.0f} s: {error}") from None
             time.sleep(0.5)  # pyinfra runs under gevent, so other hosts go on
         finally:
-            if connection.client is not None and not _is_open(connection):
+            if connection.client is not None:
                 connection.client.close()
-    client = connection.client
-    if client is None:
-        raise LoginError("no connection")
+
+
+def _run_sudo(client: Any) -> None:
     try:
         _, stdout, stderr = client.exec_command("sudo -n true", timeout=_SUDO_TIMEOUT)
-        if stdout.channel.recv_exit_status() != 0:
-            raise LoginError(f"sudo -n true: {stderr.read().decode(errors='replace').strip()}")
+        status = stdout.channel.recv_exit_status()
+        said = stderr.read().decode(errors="replace").strip() if status else ""
     except (OSError, SSHException, EOFError) as error:
         raise LoginError(f"sudo -n true: {error}") from None
-    finally:
-        client.close()
-
-
-def _is_open(connection: SSHConnector) -> bool:
-    transport = connection.client.get_transport() if connection.client else None
-    return transport is not None and transport.is_active()
+    if status:
+        raise LoginError(f"sudo -n true: {said}")

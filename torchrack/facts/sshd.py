@@ -17,7 +17,7 @@ Effective = dict[str, list[str]]
 
 # sshd -T refuses to work without this directory, which may be missing until the first connection
 # where systemd owns the socket; it is what Debian's units make, under /run.
-_RUN_DIRECTORY = "[ -d /run/sshd ] || mkdir -m 0755 /run/sshd"
+RUN_DIRECTORY = "[ -d /run/sshd ] || mkdir -m 0755 /run/sshd"
 
 _TEST = """
 for user in {users}; do
@@ -47,19 +47,24 @@ for user in {users}; do echo "== groups $user"; id -nG -- "$user" 2>&1 || echo "
 config=/etc/ssh/sshd_config
 {test}"""
 
-_CANDIDATE = """set -eu
-PATH=$PATH:/usr/sbin:/sbin
-{run_directory}
+_COPY_ASIDE = """
 umask 077
-aside=$(mktemp -d /run/torchrack-sshd.XXXXXX)
-trap 'rm -rf -- "$aside"' EXIT
 mkdir "$aside/sshd_config.d"
 for f in /etc/ssh/sshd_config.d/*; do
     [ ! -f "$f" ] || cp -- "$f" "$aside/sshd_config.d/"
 done
 echo {content} | base64 -d > "$aside/sshd_config.d/{name}"
-sed -E "/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee]/s#(/etc/ssh/|\\\\b)sshd_config\\\\.d/#\\
+sed -E "/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee]/s#(/etc/ssh/|\\b)sshd_config\\.d/#\
 $aside/sshd_config.d/#g" /etc/ssh/sshd_config > "$aside/sshd_config"
+"""
+"""Copies the configuration into ``$aside``, with a candidate (base64) in place of the drop-in."""
+
+_CANDIDATE = """set -eu
+PATH=$PATH:/usr/sbin:/sbin
+{run_directory}
+aside=$(mktemp -d /run/torchrack-sshd.XXXXXX)
+trap 'rm -rf -- "$aside"' EXIT
+{copy}
 config="$aside/sshd_config"
 {test}
 echo "== set"
@@ -112,7 +117,7 @@ class SshdHost(FactBase[SshdState]):
         """Ask for the accounts that log in."""
         names = " ".join(map(shlex.quote, users))
         return _STATE.format(
-            run_directory=_RUN_DIRECTORY,
+            run_directory=RUN_DIRECTORY,
             drop_in=DROP_IN,
             armed=ARMED,
             users=names,
@@ -189,9 +194,8 @@ class SshdCandidate(FactBase[SshdTrial]):
     def command(self, content: str, users: list[str]) -> str:
         """Copy the configuration aside, and ask sshd about the copy."""
         return _CANDIDATE.format(
-            run_directory=_RUN_DIRECTORY,
-            content=base64.b64encode(content.encode()).decode(),
-            name=DROP_IN.rpartition("/")[2],
+            run_directory=RUN_DIRECTORY,
+            copy=copy_aside(content),
             test=_TEST.format(users=" ".join(map(shlex.quote, users))),
         )
 
@@ -200,6 +204,13 @@ class SshdCandidate(FactBase[SshdTrial]):
         parts = sections(output)
         effective, errors = _effective(parts)
         return SshdTrial(effective, errors, parts.get("set", []))
+
+
+def copy_aside(content: str) -> str:
+    """Return shell that copies the configuration into ``$aside`` with ``content`` as drop-in."""
+    return _COPY_ASIDE.format(
+        content=base64.b64encode(content.encode()).decode(), name=DROP_IN.rpartition("/")[2]
+    )
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:

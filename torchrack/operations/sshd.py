@@ -17,6 +17,7 @@ from torchrack.facts.sshd import Exists, SshdCandidate, SshdHost, SshdState, Ssh
 from torchrack.operations.files import put, read, render
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.sshd import Sshd
+from torchrack.sshd_canary import ProveCanary
 from torchrack.sshd_proof import ProveLogin
 
 _SCRIPT = "/usr/local/lib/torchrack/sshd-rollback"
@@ -71,8 +72,9 @@ systemctl stop {units}.timer
 def hardened(*, settings: Sshd, users: Sequence[str]) -> Commands:
     """Make sshd use the hardened options, without ever locking the deploy user out.
 
-    The candidate is asserted on ``sshd -T`` before it goes live. A timer on the host then returns
-    to the configuration before it, unless a new login with sudo from here stops the timer.
+    The candidate is asserted on ``sshd -T`` and proven by a login to a second sshd before it goes
+    live. A timer on the host then returns to the configuration before it, unless a new login with
+    sudo from here stops the timer.
 
     Args:
         settings: the host's settings.
@@ -87,6 +89,7 @@ def hardened(*, settings: Sshd, users: Sequence[str]) -> Commands:
         host.noop("sshd is hardened")
         return
     _refuse_ineffective(declared, gather(SshdCandidate, content=content, users=list(users)))
+    yield ProveCanary(content, users)
     yield from _install_rollback(settings.rollback_timeout)
     units = _UNITS.rpartition("/")[2]
     yield StringCommand(

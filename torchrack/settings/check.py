@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from torchrack.errors import Problem
+from torchrack.settings.check_base import ca_certificates
 from torchrack.settings.check_docker import docker_version
 from torchrack.settings.images import REFERENCE
 from torchrack.settings.model import Settings
@@ -36,6 +37,7 @@ def check_settings(host: str, settings: Settings) -> list[Problem]:
         _shared_memory,
         _registries,
         _files_here,
+        ca_certificates,
     )
     return [problem for check in checks for problem in check(host, settings)]
 
