@@ -1,10 +1,11 @@
 # What preflight has to know of a host, in one go, as root. It changes nothing.
 # Python puts assignments and functions before this text (torchrack/preflight/script.py):
 #   wanted_driver     the driver version that is asked for
-#   disk_paths        paths whose file systems must have room
+#   disk_paths        prints the paths whose file systems must have room
 #   wanted_ports      ports that workloads want, as |1F90|2328| (hex, as in /proc/net/tcp)
 #   label             the label of our containers
 #   check_reach       1 where mirrors and registries are to be contacted
+#   our_sites         sites of the configured repositories, as |host|host:port|
 #   survey            prints the survey of the host
 #   reach_all         calls `reach NAME URL [apt option...]` for each mirror and registry
 # Sections start with "==NAME"; "==end" says that nothing was cut off. Results of `reach` go to
@@ -49,8 +50,9 @@ sources=$(apt-get update --print-uris -o Debug::NoLocking=true 2>/dev/null |
 printf '%s\n' "$sources"
 if [ "$check_reach" = 1 ]; then
     reach_all
-    # Of what the host itself has configured, one small file a site.
-    for uri in $(printf '%s\n' "$sources" | awk -F / '!seen[$3]++'); do
+    # Of what the host itself has configured, one small file a site, unless the site is asked above.
+    for uri in $(printf '%s\n' "$sources" | awk -F / -v ours="$our_sites" \
+        '!seen[$3]++ && !index(ours, "|" $3 "|")'); do
         reach "apt source" "${uri%/InRelease}/Release.gpg"
     done
 fi
@@ -68,10 +70,10 @@ for f in /var/lib/shim-signed/mok/MOK.der /var/lib/dkms/mok.pub; do
 done
 
 section disk
-for path in $disk_paths; do
+disk_paths | while read -r path; do
     at=$path
     while [ ! -e "$at" ]; do at=$(dirname -- "$at"); done
-    df -PB1 -- "$at" | awk -v path="$path" 'NR == 2 {print path, $4, $6}'
+    df -PB1 -- "$at" | awk -v path="$path" 'NR == 2 {print path "\t" $4 "\t" $6}'
 done
 
 section module
@@ -141,7 +143,8 @@ section driver-origins
 set -- $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | awk '
     $1 == "installed" && $2 ~ /^(nvidia-|libnvidia-|cuda-drivers|libcuda1$|linux-modules-nvidia|xserver-xorg-video-nvidia)/ &&
     $2 !~ /container/ {print $2}')
-[ "$#" = 0 ] || apt-cache policy "$@" 2>/dev/null
+[ "$#" = 0 ] || apt-cache policy "$@" 2>/dev/null | awk '
+    /^[^ ]/ {print; installed = 0} /^ \*\*\*/ {installed = 1} /^     [^ ]/ {installed = 0} installed'
 section driver-files
 set --
 for f in /usr/bin/nvidia-installer /usr/bin/nvidia-uninstall /usr/bin/nvidia-smi \

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import CommandOutput
 
-from torchrack.errors import HostError, Problem
+from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.facts.survey import Survey
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import UnclearAnswer, parse
@@ -52,11 +52,29 @@ def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
             return None, [answer]
         holders = answer.facts.apt_holders
         if not holders or time.monotonic() >= deadline:
-            return answer.facts.survey, check(answer)
+            return answer.facts.survey, [*check(answer), *_unreadable_secrets(host, settings)]
         if not told:
             logger.info(f"{host.print_prefix}waiting for apt, which is locked by pid {holders[0]}")
             told = True
         time.sleep(LOCK_POLL)
+
+
+def _unreadable_secrets(host: Host, settings: Settings) -> list[Problem]:
+    """Secrets that a later stage would miss in the middle of the run; they are not kept here."""
+    only = str(host.data.get("only") or "")
+    if only and not {"images", "workloads"} & set(only.split(",")):
+        return []
+    secrets = [(f"Password of {r.address}", r.password) for r in settings.images.registries]
+    secrets += [(f"Token of {w.name}", w.token) for w in settings.workloads.containers]
+    problems = []
+    for what, secret in secrets:
+        try:
+            if secret is not None:
+                secret.read()
+        except TorchrackError as error:
+            found, _, fix = str(error).rpartition(": ")
+            problems.append(Problem(host.name, what, found, "a secret that can be read", fix))
+    return problems
 
 
 def _ask_once(host: Host, settings: Settings) -> Subject | Problem:

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pyinfra.api.exceptions import FactProcessError
+
 from torchrack.facts.survey import HostSurvey, Survey
 
 
@@ -131,7 +133,7 @@ def parse(stdout: Iterable[str], stderr: Iterable[str]) -> HostFacts:
         raise UnclearAnswer(f"the answer was cut off after {list(sections)[-1:] or 'nothing'}")
     try:
         return _facts(sections, stderr)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (FactProcessError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UnclearAnswer(f"{type(error).__name__}: {error}") from error
 
 
@@ -140,7 +142,7 @@ def _facts(sections: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFact
     clock = float(sections["clock"][0])
     if "packages" not in sections:
         return HostFacts(survey, clock, debian=False)
-    disks = [line.split(" ", 2) for line in sections["disk"]]
+    disks = [line.split("\t") for line in sections["disk"]]
     containers = [line.split("\t", 2) for line in sections.get("containers", [])]
     packages = [line.split("\t") for line in sections["packages"]]
     version = re.search(r"\s(\d+\.\d+(\.\d+)?)\s", "\n".join(sections["module"]))

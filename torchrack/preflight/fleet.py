@@ -68,7 +68,8 @@ def check_fleet(state: State, host: Host) -> None:
 
 
 def _check_all(state: State) -> Result:
-    hosts = [host for host in state.inventory.get_active_hosts() if state.is_host_in_limit(host)]
+    active = (host for host in state.inventory.get_active_hosts() if state.is_host_in_limit(host))
+    hosts = sorted(active, key=lambda host: host.name)
     result = Result()
 
     def one(host: Host) -> list[Problem]:

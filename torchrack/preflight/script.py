@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from torchrack.errors import TorchrackError
 from torchrack.facts.survey import HostSurvey
@@ -75,14 +76,18 @@ def script(settings: Settings) -> str:
     """
     head = {
         "wanted_driver": settings.driver.version,
-        "disk_paths": " ".join(map(shlex.quote, disk_paths(settings))),
         "wanted_ports": _hexadecimal(wanted_ports(settings)),
         "label": LABEL,
+        "our_sites": f"|{'|'.join(urlsplit(source.url).netloc for source in sources(settings))}|",
         "check_reach": "1" if settings.preflight.check_reachability else "0",
     }
     assignments = [f"{name}={shlex.quote(value)}" for name, value in head.items()]
-    survey = f"survey() {{ ( {HostSurvey().command()} ); }}"
-    return "\n".join([*assignments, survey, _reach_all(settings), read("preflight/facts.sh")])
+    functions = [
+        f"survey() {{ ( {HostSurvey().command()} ); }}",
+        f"disk_paths() {{ printf '%s\\n' {shlex.join(disk_paths(settings))}; }}",
+        _reach_all(settings),
+    ]
+    return "\n".join([*assignments, *functions, read("preflight/facts.sh")])
 
 
 def disk_paths(settings: Settings) -> list[str]:
