@@ -54,8 +54,8 @@ BREAKS = [
     Break(
         test="test_docker.py::test_no_package_of_the_other_source",
         harm=f"cp -a {DPKG} /run/dpkg-status && printf 'Package: containerd.io\\n"
-        "Status: install ok installed\\nMaintainer: x <x@localhost>\\nArchitecture: amd64\\nVersion: 2.2.6-1\\n"
-        f"Description: break\\n\\n' >> {DPKG}",
+        "Status: install ok installed\\nMaintainer: x <x@localhost>\\n"
+        f"Architecture: amd64\\nVersion: 2.2.6-1\\nDescription: break\\n\\n' >> {DPKG}",
         undo=f"mv -f /run/dpkg-status {DPKG}",
     ),
     _version("docker.io", "26.0.0-1", "test_running_daemon_is_the_installed_one"),
