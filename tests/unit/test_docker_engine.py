@@ -26,6 +26,8 @@ DEBIAN13 = Engine().process(
         "docker.io\t26.1.5+dfsg1-9+b9\thi ",
         "iptables\t1.8.11-2\tii ",
         "runc\t1.1.15+ds1-2+b4\thi ",
+        "docker-ce\t\tun ",
+        "containerd.io\t\tun ",
         "client=yes",
     ]
 )
@@ -173,3 +175,17 @@ def test_wrong_settings_are_refused(values: dict[str, Any]) -> None:
 def test_version_and_source_have_to_fit(docker_settings: Docker, problems: int) -> None:
     found = list(docker_version("gpu01", merge([{"docker": docker_settings}])))
     assert len(found) == problems
+
+
+def test_a_client_package_that_is_only_mentioned_is_not_asked_for(plan: Plan) -> None:
+    ubuntu = Engine().process(
+        [
+            "containerd\t1.7.28-0ubuntu1~24.04.1\thi ",
+            "docker-cli\t\tun ",
+            "docker.io\t26.1.5-0ubuntu1~24.04.1\thi ",
+            "iptables\t1.8.10-3ubuntu2\tii ",
+            "runc\t1.3.3-0ubuntu1~24.04.2\thi ",
+            "client=yes",
+        ]
+    )
+    assert plan(docker.engine, ubuntu, settings=DISTRO) == []
