@@ -16,7 +16,6 @@ PROBES = {
     "workload_containers": probes.containers,
     "workload_entrypoints": probes.entrypoints,
     "workload_inside": probes.inside,
-    "workload_train": probes.train,
     "workload_gpus": probes.gpus,
     "workload_listening": probes.listening,
 }
@@ -137,14 +136,6 @@ def test_ports_listen_where_declared(target: Target) -> None:
             wide = {"0.0.0.0", "[::]", "*"}  # noqa: S104
             allowed = wide if port.address in ("0.0.0.0", "::") else {port.address}  # noqa: S104
             assert found <= allowed, f"{workload.name}: port {port.host} on {sorted(found)}"
-
-
-def test_torch_trains(target: Target) -> None:
-    for name, lines in parts(target, "workload_train").items():
-        assert lines, f"{name}: the training step said nothing"
-        assert lines[-1].startswith("{"), f"{name}: {lines[-1]}"
-        step = json.loads(lines[-1])
-        assert step["loss_after"] < step["loss_before"], f"{name}: {step}"
 
 
 def _wanted_gpus(workload: Workload, on_the_bus: int) -> int:

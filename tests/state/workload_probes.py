@@ -96,9 +96,15 @@ def token_modes(settings: Settings) -> str:
 
 def train(settings: Settings) -> str:
     """One training step for each image; it costs seconds of CPU."""
-    by_image = {w.image: w.name for w in settings.workloads.containers if w.kind in SERVED}
+    by_image: dict[str, str] = {}
+    for workload in settings.workloads.containers:
+        if workload.kind in SERVED:
+            by_image.setdefault(workload.image, workload.name)
     return "\n".join(
-        [f"echo '== {n}'; docker exec {n} torchrack-train-step 2>&1" for n in by_image.values()]
+        [
+            f"echo '== {n}'; docker exec {n} torchrack-train-step 2>&1; true"
+            for n in by_image.values()
+        ]
         or [":"]
     )
 

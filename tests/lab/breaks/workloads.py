@@ -1,4 +1,4 @@
-"""Ways to break what tests/state/test_workloads.py and test_workload_logins.py assert.
+"""Ways to break what tests/state/test_workload*.py assert.
 
 They are written for the lab's gpu01: a Jupyter named notebook, an SSH server named shell.
 """
@@ -7,7 +7,6 @@ from tests.lab.breakage import Break
 
 PID = "$(docker inspect -f '{{.State.Pid}}' notebook)"
 IMAGE = "$(docker inspect -f '{{.Config.Image}}' notebook)"
-SHM = "/var/lib/docker/containers/$(docker inspect -f '{{.Id}}' notebook)/mounts/shm"
 SECRETS = "/etc/torchrack/workloads"
 # Restarts count against the unit's start limit, however they come about.
 RESTART = "systemctl reset-failed torchrack-notebook; systemctl restart torchrack-notebook"
@@ -47,6 +46,11 @@ _CLOSED_SSHD = """iptables -t nat -D OUTPUT -p tcp -d 127.0.0.1 --dport 2222 \\
 systemctl stop open-sshd"""
 
 BREAKS = [
+    Break(
+        test="test_workload_training.py::test_torch_trains",
+        harm="docker exec -u 0 notebook chmod 000 /usr/local/bin/torchrack-train-step",
+        undo="docker exec -u 0 notebook chmod 755 /usr/local/bin/torchrack-train-step",
+    ),
     _state(
         "test_units_are_active",
         "systemctl stop torchrack-shell",
@@ -82,13 +86,13 @@ BREAKS = [
     _limit("test_processes_are_limited", "--pids-limit 1000", "--pids-limit 4096"),
     _state(
         "test_shared_memory_has_its_size",
-        f"mount -o remount,size=64m {SHM}",
-        f"mount -o remount,size=256m {SHM}",
+        f"nsenter -t {PID} -m mount -o remount,size=64m /dev/shm",
+        f"nsenter -t {PID} -m mount -o remount,size=256m /dev/shm",
     ),
     _state(
         "test_ulimits_are_set",
-        f"prlimit --pid {PID} --nofile=1024:16384",
-        f"prlimit --pid {PID} --nofile=16384:16384",
+        "docker exec notebook prlimit --pid 1 --nofile=1024:16384",
+        "docker exec notebook prlimit --pid 1 --nofile=16384:16384",
     ),
     _state(
         "test_runs_as_the_declared_user",
@@ -102,11 +106,6 @@ docker run -d --name notebook --label io.torchrack.workload=notebook --user 6553
         "systemd-run -q --unit=leak python3 -m http.server --bind 127.0.0.2 8888; "
         "timeout 10 sh -c 'until ss -Hltn | grep -q 127.0.0.2:8888; do sleep 0.1; done'",
         "systemctl stop leak",
-    ),
-    _state(
-        "test_torch_trains",
-        "docker exec -u 0 notebook chmod 000 /usr/local/bin/torchrack-train-step",
-        "docker exec -u 0 notebook chmod 755 /usr/local/bin/torchrack-train-step",
     ),
     _state("test_gpus_are_visible", f"nsenter -t {PID} -m rm /dev/nvidia0", RESTART),
     _state(
