@@ -51,7 +51,10 @@ def up(
         bool, typer.Option(help="Build the container images and put them into the registry.")
     ] = True,
 ) -> None:
-    """Bring up network, package mirror, registry and servers; what is there is kept."""
+    """Bring up the lab and its servers.
+
+    Network, package mirror, registry, images and servers; what is there is kept.
+    """
     requirements.become_root(sys.argv[1:])
     requirements.check()
     directory = lab_dir()
@@ -74,7 +77,7 @@ def new(
     login: Annotated[LoginKind, typer.Option(help="How its user logs in.")] = LoginKind.key,
     as_json: Json = False,
 ) -> None:
-    """Add a bare server to the running lab and say how to log in."""
+    """Add a bare server and say how to log in."""
     requirements.become_root(sys.argv[1:])
     progress = Progress(quiet=as_json)
     order = Order(os=system, gpus=tuple(gpus.split("+")) if gpus else (), login=login.value)
@@ -87,7 +90,10 @@ def new(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Show servers and services; the exit status is 3 when one of them is off."""
+    """Show what runs.
+
+    The exit status is 3 when a server or a service is off.
+    """
     lab = require(lab_dir())
     running = {name: machine.running(lab, name) for name in lab.hosts}
     serving = services.status(lab)
@@ -103,7 +109,10 @@ def ssh(
         list[str] | None, typer.Argument(help="A command to run there, after --.")
     ] = None,
 ) -> None:
-    """Log in to a server, or run a command there: `lab ssh gpu01 -- uname -a`."""
+    """Log in to a server, or run a command there.
+
+    As in `python -m lab ssh gpu01 -- uname -a`; the words are joined by spaces.
+    """
     access.ssh(require(lab_dir()), name, command or [])
 
 
@@ -127,7 +136,10 @@ def stop(
 
 @app.command()
 def reset(name: Name) -> None:
-    """Give a server a bare disk again, with the same address and keys, and boot it."""
+    """Make a server bare again.
+
+    It gets a new disk, keeps its address and keys, and is booted.
+    """
     with _changing(name) as lab:
         machine.reset(lab, name)
 
@@ -145,7 +157,7 @@ def remove(name: Name) -> None:
 
 @app.command()
 def down() -> None:
-    """Stop everything of the lab; disks and keys are kept."""
+    """Stop everything; disks and keys are kept."""
     requirements.become_root(sys.argv[1:])
     lab = require(lab_dir())
     with locked(lab.directory), given_to_caller(lab.directory):
@@ -154,7 +166,7 @@ def down() -> None:
 
 @app.command()
 def destroy() -> None:
-    """Stop everything of the lab and remove its directory; the cache is kept."""
+    """Stop everything and remove the lab; the cache is kept."""
     requirements.become_root(sys.argv[1:])
     directory = lab_dir()
     if not directory.exists():

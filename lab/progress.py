@@ -26,4 +26,6 @@ class Progress:
     def say(self, text: str) -> None:
         """Print `text` after the seconds since the command began."""
         with self._lock:
-            self._console.print(f"[dim]{time.monotonic() - self._start:6.1f} s[/dim]  {text}")
+            self._console.print(
+                f"[dim]{time.monotonic() - self._start:6.1f} s[/dim]  {text}", soft_wrap=True
+            )
