@@ -197,7 +197,8 @@ def test_hardened_server_is_left_alone(harden: Harden) -> None:
 def test_change_is_armed_before_and_proven_after(
     harden: Harden, changes: dict[str, object]
 ) -> None:
-    *rollback, activate, prove, disarm = harden(replace(_state(), **changes))
+    canary, *rollback, activate, prove, disarm = harden(replace(_state(), **changes))
+    assert "log in to a second sshd as debian" in canary
     assert len(rollback) == 3
     assert activate.index("systemctl restart torchrack-sshd-rollback.timer") < activate.index(
         'mv -fT -- "$live.new" "$live"'

@@ -43,7 +43,7 @@ class FakeServer:
         monkeypatch.setattr(sshd_proof, "_SecondConnection", self._connection)
         monkeypatch.setattr(sshd_proof.time, "sleep", lambda _: None)
 
-    def _connection(self, state: Any, host: Any, user: str) -> Any:
+    def _connection(self, state: Any, host: Any, user: str, channel: Any) -> Any:
         connection = SimpleNamespace(client=None)
 
         def connect() -> None:

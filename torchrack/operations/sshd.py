@@ -194,18 +194,19 @@ def _refuse_ineffective(declared: dict[str, str], trial: SshdTrial) -> None:
     if not wrong:
         return
     if len(wrong) > len(declared) / 2:
-        fix = (
-            "put the line 'Include /etc/ssh/sshd_config.d/*.conf' at the top of "
-            "/etc/ssh/sshd_config, where Debian and Ubuntu have it"
-        )
+        found = "an sshd_config that does not begin with reading the files beside it"
+        needed = "the line 'Include /etc/ssh/sshd_config.d/*.conf' before all others"
+        fix = "put it at the top of /etc/ssh/sshd_config, where Debian and Ubuntu have it"
     else:
-        fix = "remove these options where they are set: " + _where_set(trial.lines, wrong)
+        found = "; ".join(f"{d.option} {d.found}" for d in wrong)
+        needed = "; ".join(f"{d.option} {d.needed}" for d in wrong)
+        fix = f"remove what overrides them; they are set in {_where_set(trial.lines, wrong)}"
     raise HostError(
         Problem(
             where=host.name,
             what="Effective values of the hardened sshd configuration (sshd -T)",
-            found="; ".join(f"{d.option} {d.found}" for d in wrong),
-            needed="; ".join(f"{d.option} {d.needed}" for d in wrong),
+            found=found,
+            needed=needed,
             fix=f"{fix}. Nothing was changed",
         )
     )
@@ -219,4 +220,4 @@ def _where_set(lines: list[str], wrong: list[sshd.Deviation]) -> str:
         words = text.split(maxsplit=1)
         if words and words[0].lower() in options and file != sshd.DROP_IN:
             places.append(f"{file}:{number} ({text.strip()})")
-    return ", ".join(places) or "in the files below /etc/ssh"
+    return ", ".join(places) or "files below /etc/ssh"
