@@ -36,6 +36,13 @@ def _declared(lines: list[str] = BARE, settings: Sshd = SETTINGS) -> dict[str, s
     return sshd.options(settings, parse_effective(lines))
 
 
+def test_options_on_debian_12() -> None:
+    older = (FIXTURES / "openssh-9.2-bare.txt").read_text().splitlines()
+    declared = _declared(older, Sshd(penalty_exempt=["192.0.2.0/24"]))
+    assert declared["RequiredRSASize"] == "3072"
+    assert "PerSourcePenaltyExemptList" not in declared
+
+
 def test_options_only_name_what_the_server_knows() -> None:
     old = [line for line in BARE if not line.startswith(("requiredrsasize", "debianbanner"))]
     assert {"RequiredRSASize", "DebianBanner"} <= set(_declared())
