@@ -86,12 +86,11 @@ def wanted(settings: Docker, known: Iterable[str]) -> dict[str, str | None]:
     return packages | {"containerd": None, "runc": None}
 
 
-def is_there(packages: Mapping[str, str | None], present: Mapping[str, Package]) -> bool:
-    """Whether all packages are installed at their versions and held."""
+def installed(packages: Mapping[str, str | None], present: Mapping[str, Package]) -> bool:
+    """Whether all packages are installed at their versions."""
     return all(
         name in present
         and present[name].installed
-        and present[name].held
         and fnmatchcase(present[name].version, version or "*")
         for name, version in packages.items()
     )

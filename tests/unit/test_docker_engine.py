@@ -9,7 +9,7 @@ import pytest
 from tests.unit.plan import Plan
 from torchrack import docker_engine
 from torchrack.docker_version import major
-from torchrack.facts.docker import Available, Engine
+from torchrack.facts.docker import Available, Engine, EngineState
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey
 from torchrack.operations import docker
@@ -104,14 +104,27 @@ def test_an_engine_without_cdi_is_refused_by_name() -> None:
     assert "needed version 26.1.5*" in str(error)
 
 
-def test_half_installed_or_unheld_packages_do_not_count() -> None:
+def test_half_installed_packages_and_other_versions_do_not_count() -> None:
     packages: dict[str, str | None] = {"docker.io": "26.1.5*"}
     for package in (
         Package("26.1.5+dfsg1-9", installed=False, held=True),
-        Package("26.1.5+dfsg1-9", installed=True, held=False),
         Package("26.1.4-1", installed=True, held=True),
     ):
-        assert not docker_engine.is_there(packages, {"docker.io": package})
+        assert not docker_engine.installed(packages, {"docker.io": package})
+    assert docker_engine.installed(packages, {"docker.io": Package("26.1.5+dfsg1-9", True, False)})
+
+
+def test_a_lost_hold_is_put_back_without_asking_a_mirror(plan: Plan) -> None:
+    unheld = DEBIAN13.packages | {"runc": Package("1.1.15+ds1-2+b4", installed=True, held=False)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torchrack.operations.apt.gather", lambda *_, **__: unheld)
+        commands = plan(docker.engine, EngineState(unheld, client=True), settings=DISTRO)
+    assert commands == ["apt-mark hold runc"]
+
+
+def test_a_missing_client_is_installed(plan: Plan) -> None:
+    bare = EngineState(DEBIAN13.packages, client=False)
+    assert plan(docker.engine, bare, settings=DISTRO)[0].startswith("apt-get -q update")
 
 
 def test_repository_of_docker() -> None:

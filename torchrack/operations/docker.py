@@ -68,17 +68,19 @@ def engine(*, settings: Docker) -> Commands:
     # dpkg also knows names without a version: those that another package only mentions.
     present = [name for name, package in now.packages.items() if package.version]
     packages = docker_engine.wanted(settings, present)
-    iptables = now.packages.get("iptables")
-    if docker_engine.is_there(packages, now.packages) and now.client and iptables:
-        host.noop(f"installed and held: {', '.join(packages)}")
-        return
-    yield StringCommand(_UPDATE, _timeout=INSTALL_TIMEOUT)
-    known = gather(Available, names=list(docker_engine.PACKAGES))
-    _refuse_missing(settings, known.get(docker_engine.ENGINES[settings.source], ()))
-    # docker.io only recommends it, and without it the daemon does not start.
-    yield from apt.packages._inner(versions={"iptables": None}, update=False)
+    if docker_engine.installed({**packages, "iptables": None}, now.packages) and now.client:
+        if all(now.packages[name].held for name in packages):
+            host.noop(f"installed and held: {', '.join(packages)}")
+            return
+    else:
+        yield StringCommand(_UPDATE, _timeout=INSTALL_TIMEOUT)
+        known = gather(Available, names=list(docker_engine.PACKAGES))
+        _refuse_missing(settings, known.get(docker_engine.ENGINES[settings.source], ()))
+        # docker.io only recommends it, and without it the daemon does not start.
+        yield from apt.packages._inner(versions={"iptables": None}, update=False)
+        packages = docker_engine.wanted(settings, known)
     yield from apt.packages._inner(
-        versions=docker_engine.wanted(settings, known),
+        versions=packages,
         hold=True,
         update=False,
         allow_downgrade=True,  # within a major version; check() has refused the rest
