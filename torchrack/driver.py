@@ -48,11 +48,13 @@ class Choice:
         module: version and flavour of the kernel module.
         pinning: the package that keeps apt at this version.
         packages: the packages to name; their dependencies follow at the same version.
+        unwanted: packages of the other flavour, which conflict with these.
     """
 
     module: Module
     pinning: str
     packages: tuple[str, ...]
+    unwanted: tuple[str, ...] = ()
 
     @property
     def pattern(self) -> str:
@@ -115,14 +117,16 @@ def choose(settings: Driver, survey: Survey, *, host: str) -> Choice:
                     fix="choose another version or flavour in the driver settings",
                 )
             )
-    names = _names(survey.os, branch)["packages"][flavour][settings.components]
+    names = _row(_table()[survey.os], branch)["packages"]
+    other = "proprietary" if flavour == "open" else "open"
     extra = [_table()["daemon"]]
     if survey.nvswitches:
         extra.append(_row(_table()["fabric_manager"], branch)["package"])
     return Choice(
         module=Module(settings.version, flavour),
         pinning=f"nvidia-driver-pinning-{settings.version}",
-        packages=tuple(name.format(branch=branch) for name in [*names, *extra]),
+        packages=_filled([*names[flavour][settings.components], *extra], branch),
+        unwanted=_filled(names[other]["only"], branch),
     )
 
 
@@ -159,11 +163,11 @@ def lacking(
 
 
 def driver_packages(packages: Mapping[str, Package]) -> dict[str, str]:
-    """Return those installed packages that are part of a driver, with the driver's version."""
+    """Return those packages that are part of a driver, with the driver's version."""
     found = {}
     for name, package in packages.items():
         match = DRIVER_VERSION.match(package.version)
-        if match and package.installed and not NOT_THE_DRIVER.match(name):
+        if match and not NOT_THE_DRIVER.match(name):
             found[name] = match["version"]
     return found
 
@@ -211,8 +215,8 @@ def _table() -> dict[str, Any]:
     return table
 
 
-def _names(family: str, branch: int) -> dict[str, Any]:
-    return _row(_table()[family], branch)
+def _filled(names: Iterable[str], branch: int) -> tuple[str, ...]:
+    return tuple(name.format(branch=branch) for name in names)
 
 
 def _row(rows: Iterable[dict[str, Any]], branch: int) -> dict[str, Any]:

@@ -76,6 +76,21 @@ def test_package_names(os: str, version: str, settings: Driver, packages: tuple[
 
 
 @pytest.mark.parametrize(
+    ("os", "flavour", "name"),
+    [
+        ("debian", "open", "nvidia-kernel-dkms"),
+        ("debian", "proprietary", "nvidia-kernel-open-dkms"),
+        ("ubuntu", "open", "nvidia-kernel-source-580"),
+        ("ubuntu", "proprietary", "nvidia-dkms-580-open"),
+    ],
+)
+def test_the_other_flavour_is_unwanted(os: str, flavour: str, name: str) -> None:
+    choice = choose(Driver.model_validate({"flavour": flavour}), machine(H200, os=os), host="x")
+    assert name in choice.unwanted
+    assert not set(choice.packages) & set(choice.unwanted)
+
+
+@pytest.mark.parametrize(
     ("version", "package"),
     [
         ("570.211.01", "nvidia-fabricmanager-570"),
@@ -178,11 +193,12 @@ def test_what_is_part_of_a_driver() -> None:
         "libnvidia-container1": Package("1.19.1-1", True, False),
         "nvidia-driver-pinning-580.159.04": Package("580.159.04-1", True, False),
         "libnvidia-egl-wayland1": Package("1:1.1.13-1", True, False),
-        "nvidia-kernel-source-580": Package("580.105.08-0ubuntu1", False, False),
+        "nvidia-kernel-source-580": Package("580.105.08-0ubuntu1", False, False),  # unpacked
     }
     assert driver_packages(packages) == {
         "libnvidia-compute-580": "580.159.04",
         "nvidia-persistenced": "590.48.01",
+        "nvidia-kernel-source-580": "580.105.08",
     }
 
 

@@ -109,6 +109,20 @@ def test_every_part_follows_or_goes(run: Run) -> None:
     assert "nvidia-dkms-570-" in command
 
 
+def test_the_other_flavour_goes(run: Run) -> None:
+    other = {"nvidia-dkms-580": Package("580.159.04-1ubuntu1", True, True)}
+    before = replace(DONE, packages=DONE.packages | other)
+    choice = replace(CHOICE, unwanted=("nvidia-dkms-580",))
+    facts = {
+        DriverFact: [before, DONE],
+        AptVersions: [{"nvidia-dkms-580": ["580.159.04-1ubuntu1"]}],
+        AptPlan: [[]],
+        GpuProcesses: [[]],
+    }
+    _, command = run(driver.install, facts, choice=choice, on_busy="refuse")
+    assert "nvidia-dkms-580-" in command
+
+
 def test_plan_that_jumps_to_another_branch_is_refused(run: Run) -> None:
     jump = "Inst libnvidia-compute (595.71.05-1ubuntu1 NVIDIA [amd64])"
     *_, refusal = install(run, BARE, plan=[jump])
@@ -229,6 +243,9 @@ def test_driver_fact() -> None:
         "disk=6.8.0-45-generic|580.159.04|Dual MIT/GPL",
         "disk=6.8.0-48-generic||",
         "libnvidia-compute-580\t580.159.04-1ubuntu1\thi ",
+        "nvidia-modprobe\t580.105.08-0ubuntu1\thU ",
+        "nvidia-smi\t\tun ",
+        "nvidia-kernel-common-595\t595.71.05-1ubuntu1\trc ",
     ]
     assert DriverFact().process(output) == DriverState(
         boot_id="5c0f",
@@ -236,7 +253,10 @@ def test_driver_fact() -> None:
         kernel="6.8.0-45-generic",
         on_disk={"6.8.0-45-generic": NEW, "6.8.0-48-generic": None},
         images=("6.8.0-45-generic", "6.8.0-48-generic"),
-        packages={"libnvidia-compute-580": Package("580.159.04-1ubuntu1", True, True)},
+        packages={
+            "libnvidia-compute-580": Package("580.159.04-1ubuntu1", True, True),
+            "nvidia-modprobe": Package("580.105.08-0ubuntu1", False, True),
+        },
     )
 
 

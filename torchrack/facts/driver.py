@@ -25,7 +25,8 @@ class DriverState:
         kernel: release of the running kernel.
         on_disk: for each kernel that could boot, and the running one, the module it would load.
         images: releases of the kernels in /boot.
-        packages: packages whose names match :data:`PATTERNS`.
+        packages: packages whose names match :data:`PATTERNS`, half installed ones too, but none of
+            which nothing or the configuration alone is left.
     """
 
     boot_id: str
@@ -73,10 +74,15 @@ class DriverFact(FactBase[DriverState]):
                 kernel=values["kernel"],
                 on_disk=on_disk,
                 images=tuple(values["images"].split()),
-                packages=Packages().process(rest),
+                packages=Packages().process([line for line in rest if _present(line)]),
             )
         except (KeyError, ValueError) as error:
             raise FactProcessError(f"unexpected driver state {output!r} ({error})") from error
+
+
+def _present(line: str) -> bool:
+    """Whether dpkg's second status letter is neither n (not installed) nor c (configuration)."""
+    return line.rpartition("\t")[2][1:2] not in ("n", "c")
 
 
 class AptPlan(FactBase[list[str]]):

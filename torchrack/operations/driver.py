@@ -27,7 +27,8 @@ apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install
     --allow-downgrades --allow-change-held-packages "$@"; }
 """
 # The pin is nobody's configuration: an old one that was kept would hold apt at the old version.
-_PREPARE = """[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confdef --force-confold
+_PREPARE = """[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confold || true
+apt check || apt install --fix-broken -o APT::Ignore-Hold=true
 apt update -o APT::Update::Error-Mode=any
 apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin}
 apt-mark hold {pinning}
@@ -167,8 +168,8 @@ def _wrong_packages(choice: Choice, now: DriverState) -> list[str]:
         package = now.packages.get(name)
         if package is None or not fnmatchcase(package.version.split(":")[-1], choice.pattern):
             found.append(f"{name} {package.version if package else 'missing'}")
-        elif not package.installed:
-            found.append(f"{name} half installed")
+    parts = [name for name in driver_packages(now.packages) if not now.packages[name].installed]
+    found += [f"{name} half installed" for name in parts]
     return found + [f"{name} {now.packages[name].version}" for name in _leftover(choice, now)]
 
 
@@ -184,15 +185,16 @@ def _transaction(choice: Choice, now: DriverState) -> list[str]:
     leave: list[str] = []
     for name in others:
         exists = any(fnmatchcase(v, choice.pattern) for v in available.get(name, ()))
-        (follow if exists else leave).append(name)
+        (follow if exists and name not in choice.unwanted else leave).append(name)
     named = [f"{name}={choice.pattern}" for name in [*choice.packages, *follow]]
     return named + [f"{name}-" for name in leave]
 
 
 def _leftover(choice: Choice, now: DriverState) -> list[str]:
-    """Installed parts of another driver."""
-    versions = driver_packages(now.packages)
-    return [name for name, version in versions.items() if version != choice.module.version]
+    """Installed parts of another version or flavour."""
+    wanted = choice.module.version
+    parts = driver_packages(now.packages).items()
+    return [name for name, version in parts if version != wanted or name in choice.unwanted]
 
 
 def _other_pins(choice: Choice, now: DriverState) -> list[str]:
