@@ -125,6 +125,23 @@ def test_containers():
     )
 
 
+def test_who_uses_the_gpus():
+    facts = with_section(
+        "gpu-processes",
+        "300 nvidia-persiste",
+        "==smi-processes",
+        "pid, process_name",
+        "4711, python3",
+    )
+    assert facts.gpu_processes == ("300 nvidia-persiste", "4711 python3")
+
+
+def test_who_uses_the_gpus_when_nvidia_smi_fails():
+    said = "Failed to initialize NVML: Driver/library version mismatch"
+    facts = with_section("gpu-processes", "4711 python3", "==smi-processes", said)
+    assert facts.gpu_processes == ("4711 python3",)
+
+
 def test_secure_boot_and_the_key():
     assert with_section("secure-boot", "   1").secure_boot
     assert not with_section("secure-boot", "   0").secure_boot

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pyinfra.api.exceptions import FactProcessError
 
 from torchrack.facts.survey import HostSurvey, Survey
+from torchrack.nvidia_smi import processes
 
 
 class UnclearAnswer(ValueError):
@@ -155,7 +156,7 @@ def _facts(sections: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFact
         dkms_key_enrolled="is already enrolled" in "\n".join(sections["dkms-key-enrolled"]),
         disks={path: Disk(int(free), mount) for path, free, mount in disks},
         loaded_driver=version[1] if version else None,
-        gpu_processes=tuple(sections["gpu-processes"]),
+        gpu_processes=_gpu_processes(sections),
         listeners=tuple(map(_listener, sections["ports"])),
         foreign_docker=tuple(sections["docker-foreign"]),
         images=frozenset(sections["images"]) if "images" in sections else None,
@@ -194,6 +195,16 @@ def _address(text: str) -> str:
     address = ipaddress.ip_address(struct.pack(f"<{len(words)}I", *words))
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
+
+
+def _gpu_processes(sections: Mapping[str, list[str]]) -> tuple[str, ...]:
+    by_pid = dict(line.split(" ", 1) for line in sections["gpu-processes"])
+    try:
+        told = processes("\n".join(sections.get("smi-processes", [])))
+    except ValueError:
+        told = []  # nvidia-smi does not work now; who has a GPU open is known all the same
+    by_pid |= {str(process.pid): process.name for process in told}
+    return tuple(f"{pid} {name}" for pid, name in by_pid.items())
 
 
 def _apt_result(lines: list[str]) -> AptResult | None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from torchrack.errors import TorchrackError
 from torchrack.facts.survey import HostSurvey
+from torchrack.nvidia_smi import PROCESSES
 from torchrack.operations.files import controller_file, read
 from torchrack.settings.model import Settings
 from torchrack.workload import LABEL
@@ -77,6 +78,7 @@ def script(settings: Settings) -> str:
     head = {
         "wanted_driver": settings.driver.version,
         "wanted_ports": _hexadecimal(wanted_ports(settings)),
+        "smi_processes": PROCESSES,
         "label": LABEL,
         "our_sites": f"|{'|'.join(urlsplit(source.url).netloc for source in sources(settings))}|",
         "check_reach": "1" if settings.preflight.check_reachability else "0",
