@@ -16,8 +16,8 @@ def runs(now: DaemonState) -> bool:
 
 
 def has_taken(now: DaemonState) -> bool:
-    """Whether the running daemon has read daemon.json as it now stands on disk."""
-    if not runs(now) or now.daemon_json is None:
+    """Whether the running daemon has read daemon.json as it now stands (or lacks) on disk."""
+    if not runs(now):
         return False
     if now.taken is not None:
         return now.taken == now.daemon_json

@@ -93,6 +93,8 @@ def test_what_the_daemon_has_read_is_known_only_where_that_is_certain() -> None:
     assert not has_taken(replace(RUNNING, taken="{}"))
     assert not has_taken(replace(RUNNING, active="inactive"))
     assert not has_taken(BARE)
+    assert has_taken(replace(RUNNING, daemon_json=None, changed=0)), "there never was a file"
+    assert not has_taken(replace(RUNNING, daemon_json=None, changed=RUNNING.started + 1))
 
 
 def _plan_json(plan: Plan, now: DaemonState, declared: dict[str, object]) -> list[str]:
@@ -129,6 +131,15 @@ def test_a_daemon_that_refuses_its_file_gets_the_old_one_back(plan: Plan) -> Non
     (script,) = plan(daemon.running, changed)
     assert "if restart restart; then" in script
     assert "back /run/torchrack/docker/606-2483821347/daemon.json /etc/docker/daemon.json" in script
+
+
+@pytest.mark.parametrize("live_restore", [True, False])
+def test_live_restore_is_reloaded_before_the_restart_that_needs_it(
+    plan: Plan, live_restore: bool
+) -> None:
+    wanted = dump({"icc": False, "live-restore": live_restore})
+    (script,) = plan(daemon.running, replace(RUNNING, taken="{}", daemon_json=wanted))
+    assert ("reloaded || true" in script) is live_restore
 
 
 def test_without_a_unit_the_message_says_so(plan: Plan) -> None:

@@ -32,7 +32,8 @@ class DaemonState:
         started: seconds since the epoch of that start.
         daemon_json: content of the file; None when there is none.
         mode: its permission bits (octal) and owner, "644 root"; empty when missing.
-        changed: seconds since the epoch of its last change (ctime); 0 when missing.
+        changed: seconds since the epoch of its last change (ctime), or of its folder's when it is
+            missing; 0 without the folder.
         owned: content of our record of ownership; None when there is none.
         taken: what the running daemon has read, where we know it; otherwise None.
     """
@@ -65,7 +66,9 @@ class Daemon(FactBase[DaemonState]):
             "-$(echo \"$s\" | sed -n 's/^ExecMainStartTimestampMonotonic=//p'); echo Process=$p; "
             "echo Now=$(date +%s.%N); echo Uptime=$(cut -d' ' -f1 /proc/uptime); "
             f"echo Mode=$(stat -Lc '%a %U' {DAEMON_JSON} 2>/dev/null); "
-            f"echo Changed=$(stat -Lc %.6Z {DAEMON_JSON} 2>/dev/null); "
+            # Without the file, its removal is what may be newer than the daemon.
+            f"echo Changed=$(stat -Lc %.6Z {DAEMON_JSON} 2>/dev/null || "
+            "stat -Lc %.6Z /etc/docker 2>/dev/null); "
             f"for f in {DAEMON_JSON} {OWNED} {TAKEN}/$p/daemon.json; do "
             'if [ -e "$f" ]; then echo File=+$(base64 -w0 -- "$f"); else echo File=; fi; done'
         )

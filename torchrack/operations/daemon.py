@@ -57,8 +57,9 @@ def daemon_json(*, owner: str, declared: Json) -> Commands:
 def running() -> Commands:
     """Make Docker run, at boot too, with the daemon.json that is on disk.
 
-    A reload is enough for some keys. A daemon that does not start with a changed file gets the file
-    back with which it ran.
+    A reload is enough for some keys. Before a restart live-restore is reloaded where it is new, so
+    that containers live through this restart already. A daemon that does not start with a changed
+    file gets the file back with which it ran.
     """
     now = gather(Daemon)
     if now.load == "not-found":
@@ -76,10 +77,14 @@ def running() -> Commands:
     if step == "none" and not enable:
         host.noop("Docker runs with the configuration that is on disk")
         return
-    yield StringCommand(
-        files.render("docker/apply.sh.j2", step=step, enable=enable, **_paths(now)),
-        _timeout=INSTALL_TIMEOUT,
+    script = files.render(
+        "docker/apply.sh.j2",
+        step=step,
+        enable=enable,
+        live_restore=_current(now).get("live-restore") is True,
+        **_paths(now),
     )
+    yield StringCommand(script, _timeout=INSTALL_TIMEOUT)
 
 
 def _paths(now: DaemonState) -> dict[str, str]:
