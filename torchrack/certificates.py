@@ -26,8 +26,8 @@ def read_ca(path: str, now: datetime | None = None) -> str:
         certificates = x509.load_pem_x509_certificates(Path(path).expanduser().read_bytes())
     except OSError as error:
         raise TorchrackError(f"{path} can't be read: {error.strerror}") from None
-    except ValueError as error:
-        raise TorchrackError(f"{path} holds no certificate in PEM form ({error})") from None
+    except ValueError:
+        raise TorchrackError(f"{path} holds no certificate in PEM form") from None
     if len(certificates) != 1:
         raise TorchrackError(
             f"{path} holds {len(certificates)} certificates: put each into a file of its own"

@@ -9,13 +9,14 @@ OTHERS = ("chrony.service", "ntpsec.service", "ntp.service", "openntpd.service")
 
 
 class OtherClock(FactBase[str]):
-    """The active time service that is not systemd-timesyncd; empty without one."""
+    """The time service, active or enabled, that is not systemd-timesyncd; empty without one."""
 
     def command(self) -> str:
         """Ask systemd; a conflict can't leave two of them running."""
         return (
             f"for u in {' '.join(OTHERS)}; do "
-            'systemctl is-active --quiet "$u" && echo "$u" && break; done; true'
+            'systemctl is-active --quiet "$u" || systemctl is-enabled --quiet "$u" 2>/dev/null && '
+            'echo "$u" && break; done; true'
         )
 
     def process(self, output: list[str]) -> str:

@@ -28,7 +28,7 @@ def synchronised(*, servers: Sequence[str]) -> Commands:
         yield from _chrony(servers)
     elif other:
         _refuse_servers(other, servers)
-        host.noop(f"{other} keeps the clock")
+        yield from units.unit._inner(unit=other)
     else:
         yield from _timesyncd(servers)
 

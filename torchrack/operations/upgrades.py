@@ -51,9 +51,9 @@ def upgrade_problem(config: AptConfiguration, enabled: bool) -> tuple[str, str] 
     if lacking:
         return f"not blocked: {', '.join(sorted(lacking))}", "all of the stack blocked"
     for option in ("Update-Package-Lists", "Unattended-Upgrade") if enabled else ():
-        value = config.get(f"APT::Periodic::{option}")[-1:]
-        if value != ["1"]:
-            return f"APT::Periodic::{option} {value or 'unset'}", '"1", once a day'
+        value = (config.get(f"APT::Periodic::{option}") or ["unset"])[-1]
+        if value != "1":
+            return f"APT::Periodic::{option} {value}", "1, once a day"
     sources = config.get("Unattended-Upgrade::Origins-Pattern")
     sources += config.get("Unattended-Upgrade::Allowed-Origins")
     if enabled and not any("security" in source.lower() for source in sources):
