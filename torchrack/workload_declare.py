@@ -65,7 +65,10 @@ def _own_file(workload: Workload) -> OwnFile | None:
 def _token(workload: Workload) -> str | None:
     if workload.token is None:
         return None
-    token = workload.token.read()
+    try:
+        token = workload.token.read()
+    except TorchrackError as error:
+        raise TorchrackError(f"workload {workload.name}: token: {error}") from None
     if len(token) < TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
         raise TorchrackError(
             f"workload {workload.name}: token: found {len(token)} characters, needed at least "
