@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from pyinfra.api import Config, Inventory, State
+from pyinfra.api.exceptions import FactProcessError
 from pyinfra.context import ctx_host, ctx_state
 
 from torchrack.driver import Choice, Module
 from torchrack.facts.driver import AptPlan, AptVersions, DriverFact, DriverState, KernelLog
-from torchrack.facts.nvidia import GpuProcesses, SmiAnswer
+from torchrack.facts.nvidia import GpuProcesses, NvidiaSmi, SmiAnswer
 from torchrack.facts.packages import Package
 from torchrack.nvidia_smi import Gpu, Process
 from torchrack.nvidia_smi import State as Smi
@@ -31,9 +32,9 @@ def packages(version: str, *, held: bool = True, installed: bool = True) -> dict
     }
 
 
-DONE = DriverState("boot1", NEW, "6.8", {"6.8": NEW}, ("6.8",), packages("580.159.04"))
-BARE = DriverState("boot1", None, "6.8", {"6.8": None}, ("6.8",), {})
-OUTDATED = DriverState("boot1", OLD, "6.8", {"6.8": OLD}, ("6.8",), packages("580.105.08"))
+DONE = DriverState("boot1", NEW, {"6.8": NEW}, ("6.8",), packages("580.159.04"))
+BARE = DriverState("boot1", None, {"6.8": None}, ("6.8",), {})
+OUTDATED = DriverState("boot1", OLD, {"6.8": OLD}, ("6.8",), packages("580.105.08"))
 UNLOADED = replace(DONE, loaded=OLD)
 
 
@@ -89,7 +90,7 @@ def test_pinning_first_then_the_packages_then_the_hold(run: Run, before: DriverS
 
 def test_the_old_pin_goes_although_it_is_held(run: Run) -> None:
     prepare, *_ = install(run, OUTDATED, DONE)
-    assert "nvidia-driver-pinning-580.159.04 nvidia-driver-pinning-580.105.08-\n" in prepare
+    assert "nvidia-driver-pinning-580.159.04 nvidia-driver-pinning-580.105.08- " in prepare
 
 
 def test_a_lost_pin_is_put_back_under_a_running_job(run: Run) -> None:
@@ -237,7 +238,6 @@ def test_gpus_in_nvidia_smi(answer: SmiAnswer, expected: list[str]) -> None:
 def test_driver_fact() -> None:
     output = [
         "boot=5c0f",
-        "kernel=6.8.0-45-generic",
         "loaded=NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build",
         "images= 6.8.0-45-generic 6.8.0-48-generic",
         "disk=6.8.0-45-generic|580.159.04|Dual MIT/GPL",
@@ -250,7 +250,6 @@ def test_driver_fact() -> None:
     assert DriverFact().process(output) == DriverState(
         boot_id="5c0f",
         loaded=NEW,
-        kernel="6.8.0-45-generic",
         on_disk={"6.8.0-45-generic": NEW, "6.8.0-48-generic": None},
         images=("6.8.0-45-generic", "6.8.0-48-generic"),
         packages={
@@ -258,6 +257,25 @@ def test_driver_fact() -> None:
             "nvidia-modprobe": Package("580.105.08-0ubuntu1", False, True),
         },
     )
+
+
+SMI = """index, name, uuid, pci.bus_id, driver_version, persistence_mode, memory.used [MiB]
+0, NVIDIA H200, GPU-0, 00000000:1A:00.0, 580.159.04, Enabled, 0 MiB""".splitlines()
+
+
+def test_nvidia_smi_fact() -> None:
+    answer = NvidiaSmi().process([*SMI, "status=0"])
+    assert answer.state is Smi.OK
+    assert [gpu.address for gpu in answer.gpus] == ["0000:1a:00.0"]
+    lost = NvidiaSmi().process(["Failed to initialize NVML: GPU is lost", "status=15"])
+    assert lost == SmiAnswer(Smi.LOST, "Failed to initialize NVML: GPU is lost", ())
+
+
+def test_a_cut_off_answer_fails_the_host() -> None:
+    with pytest.raises(FactProcessError):
+        NvidiaSmi().process(SMI)
+    with pytest.raises(FactProcessError):
+        NvidiaSmi().process([SMI[0], "0, NVIDIA", "status=0"])
 
 
 def test_apt_versions_fact() -> None:

@@ -22,7 +22,6 @@ class DriverState:
     Args:
         boot_id: the kernel's id of this boot.
         loaded: the loaded module.
-        kernel: release of the running kernel.
         on_disk: for each kernel that could boot, and the running one, the module it would load.
         images: releases of the kernels in /boot.
         packages: packages whose names match :data:`PATTERNS`, half installed ones too, but none of
@@ -31,7 +30,6 @@ class DriverState:
 
     boot_id: str
     loaded: Module | None
-    kernel: str
     on_disk: dict[str, Module | None]
     images: tuple[str, ...]
     packages: dict[str, Package]
@@ -44,7 +42,7 @@ class DriverFact(FactBase[DriverState]):
         """Read /proc, modinfo for each kernel, and dpkg."""
         packages = Packages().command(PATTERNS)
         return (
-            "echo boot=$(cat /proc/sys/kernel/random/boot_id); echo kernel=$(uname -r); "
+            "echo boot=$(cat /proc/sys/kernel/random/boot_id); "
             'echo "loaded=$(head -n 1 /proc/driver/nvidia/version 2>/dev/null)"; '
             'images=; for i in /boot/vmlinuz-*; do case "$i" in *.old|*.dpkg-*) continue;; esac; '
             '[ -e "$i" ] && images="$images ${i#/boot/vmlinuz-}"; done; echo "images=$images"; '
@@ -71,7 +69,6 @@ class DriverFact(FactBase[DriverState]):
             return DriverState(
                 boot_id=values["boot"],
                 loaded=read_loaded(values["loaded"]),
-                kernel=values["kernel"],
                 on_disk=on_disk,
                 images=tuple(values["images"].split()),
                 packages=Packages().process([line for line in rest if _present(line)]),

@@ -63,7 +63,7 @@ class PublishedKey(FactBase[Download]):
             "d=$(mktemp -d) && trap 'rm -rf -- \"$d\"' EXIT; "
             f"message=$(timeout -k 5 60 /usr/lib/apt/apt-helper download-file {shlex.quote(url)} "
             '"$d/key" 2>&1); echo content=$(base64 -w0 "$d/key" 2>/dev/null); '
-            'printf "%s\\n" "$message" | grep -E "^[EW]:" || true'
+            'printf "%s\\n" "$message" | grep "^E:" || true'
         )
 
     def process(self, output: list[str]) -> Download:

@@ -30,7 +30,7 @@ apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install
 _PREPARE = """[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confold || true
 apt check || apt install --fix-broken -o APT::Ignore-Hold=true
 apt update -o APT::Update::Error-Mode=any
-apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin}
+apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin} || {{ echo {failed} >&2; exit 1; }}
 apt-mark hold {pinning}
 for kernel in {kernels}; do
     [ -e "/lib/modules/$kernel/build" ] && continue
@@ -43,6 +43,7 @@ _INSTALL = """apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-
     status=$?
     find /var/lib/dkms/nvidia -name make.log -newer /etc/apt/preferences.d 2>/dev/null \\
         | while read -r log; do echo "The end of $log:"; tail -n 20 "$log"; done >&2
+    echo {failed} >&2
     exit $status
 }}
 """
@@ -69,12 +70,16 @@ def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
         pinning=shlex.quote(choice.pinning),
         unpin=" ".join(shlex.quote(f"{name}-") for name in _other_pins(choice, now)),
         kernels=" ".join(map(shlex.quote, now.on_disk)),
+        failed=_failed(choice, f"apt could not install {choice.pinning}"),
     )
     yield StringCommand(_APT + prepare, _timeout=INSTALL_TIMEOUT)
     wanted = _transaction(choice, now)
     _refuse_plan(choice, gather(AptPlan, packages=wanted))
-    packages = " ".join(map(shlex.quote, wanted))
-    yield StringCommand(_APT + _INSTALL.format(packages=packages), _timeout=INSTALL_TIMEOUT)
+    command = _INSTALL.format(
+        packages=" ".join(map(shlex.quote, wanted)),
+        failed=_failed(choice, "apt or dpkg failed"),
+    )
+    yield StringCommand(_APT + command, _timeout=INSTALL_TIMEOUT)
     now = gather(DriverFact)
     if wrong := _wrong(choice, now):
         raise HostError(
@@ -147,6 +152,19 @@ def load(*, module: Module, on_busy: OnBusy, allow_reboot: bool, timeout: int) -
                 "mokutil --sb-state, lsmod and dmesg on the host",
             )
         )
+
+
+def _failed(choice: Choice, found: str) -> str:
+    """What the script says, quoted for the shell, when apt has failed."""
+    problem = Problem(
+        where=host.name,
+        what=f"Installation of the NVIDIA driver {choice.module}",
+        found=f"{found} (its words stand above)",
+        needed=f"{', '.join(choice.packages)} at {choice.module.version}",
+        fix="check that the repository has this version, that the disk has room and that the "
+        "kernel's headers fit; then run again, which goes on from here",
+    )
+    return shlex.quote(str(problem))
 
 
 def _build(kernels: Iterable[str]) -> str:

@@ -31,7 +31,7 @@ read -r encoded && printf %s "$encoded" | base64 -d > "$new/new.sources"
 sed "s|^Signed-By: .*|Signed-By: $new/key.asc|" "$new/new.sources" > "$new/trial.sources"
 apt-get -q update -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any \\
     -o APT::Get::List-Cleanup=0 -o Dir::Etc::sourcelist="$new/trial.sources" \\
-    -o Dir::Etc::sourceparts=/dev/null
+    -o Dir::Etc::sourceparts=/dev/null || {{ echo {failed} >&2; exit 1; }}
 install -d -m 0755 "$(dirname "$key")"
 # Beside their final places, under names that apt does not read, so that the renames are atomic.
 install -m 0644 "$new/key.asc" "$key.torchrack-new"
@@ -70,10 +70,23 @@ def repository(*, declared: Repository, key_file: str | None) -> Commands:
         host.noop(f"{declared.source_path} is up to date")
         return
     script = _SCRIPT.format(
-        source=shlex.quote(declared.source_path), key=shlex.quote(declared.key_path)
+        source=shlex.quote(declared.source_path),
+        key=shlex.quote(declared.key_path),
+        failed=shlex.quote(str(_unusable(declared))),
     )
     encoded = [base64.b64encode(text.encode()).decode() for text in (key, declared.source())]
     yield StringCommand(script, _stdin=encoded, _timeout=INSTALL_TIMEOUT)
+
+
+def _unusable(declared: Repository) -> Problem:
+    return Problem(
+        where=host.name,
+        what=declared.title,
+        found=f"{declared.uri} does not answer, or is signed by another key (apt's words above)",
+        needed=f"package lists signed by {declared.key_fingerprint}",
+        fix="check the repository setting, the mirror, and the host's way to it; apt's sources on "
+        "the host were left as they were",
+    )
 
 
 def _key(declared: Repository, key_file: str | None, present: str) -> str:
