@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.command import run, succeeds
 from lab.errors import LabError
+from lab.kernel_settings import raise_settings, restore_settings
 from lab.state import Lab
 
 # All that servers may reach on this machine. Each service has some to choose from: Debian's own
@@ -20,7 +21,6 @@ MIRROR_PORTS = range(8080, 8090)
 FIRST_HOST = 11
 
 _RUN = Path("/run/torchrack-lab")
-_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _BRIDGE_PREFIX = "trk"
 
 
@@ -73,14 +73,14 @@ def free_port(lab: Lab, ports: range) -> int:
 
 
 def up(lab: Lab) -> None:
-    """Make the bridge, forwarding and firewall rules of the lab, where they are missing."""
+    """Make the bridge, kernel settings and firewall rules of the lab, where they are missing."""
     with machine_lock():
         if not _exists(lab.bridge):
             run(["ip", "link", "add", lab.bridge, "type", "bridge"])
         if lab.gateway not in run(["ip", "-4", "address", "show", "dev", lab.bridge]):
             run(["ip", "address", "add", f"{lab.gateway}/24", "dev", lab.bridge])
         run(["ip", "link", "set", lab.bridge, "up"])
-        _turn_forwarding_on()
+        raise_settings(_RUN)
         present = _rules(lab)
         for table, rule in _wanted_rules(lab):
             if (table, rule) not in present:
@@ -89,7 +89,7 @@ def up(lab: Lab) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Remove every namespace, interface and rule of the lab, and forwarding with the last lab."""
+    """Remove every namespace, interface and rule of the lab, and with the last lab its kernel settings."""
     with machine_lock():
         for name in namespaces(lab):
             run(["ip", "netns", "delete", name])
@@ -97,7 +97,8 @@ def down(lab: Lab) -> None:
             run(["ip", "link", "delete", lab.bridge])
         for table, rule in _rules(lab):
             run(["iptables", "-w", "-t", table, "-D", *rule])
-        _turn_forwarding_off()
+        if not _other_labs():
+            restore_settings(_RUN)
 
 
 def attach(lab: Lab, name: str, address: str) -> None:
@@ -181,24 +182,14 @@ def _exists(interface: str) -> bool:
     return succeeds(["ip", "link", "show", "dev", interface])
 
 
-def _turn_forwarding_on() -> None:
-    if _FORWARDING.read_text().strip() == "0":
-        (_RUN / "forwarding-was-off").touch()
-        _FORWARDING.write_text("1\n")
-
-
-def _turn_forwarding_off() -> None:
-    marker = _RUN / "forwarding-was-off"
+def _other_labs() -> bool:
     links = json.loads(run(["ip", "-j", "link", "show", "type", "bridge"]) or "[]")
-    others = [link for link in links if link.get("ifname", "").startswith(_BRIDGE_PREFIX)]
-    if marker.exists() and not others:
-        _FORWARDING.write_text("0\n")
-        marker.unlink()
+    return any(link.get("ifname", "").startswith(_BRIDGE_PREFIX) for link in links)
 
 
 @contextmanager
 def machine_lock() -> Iterator[None]:
-    """Hold a lock among all labs of this machine: they share its firewall and forwarding."""
+    """Hold a lock among all labs of this machine: they share its firewall and kernel."""
     _RUN.mkdir(exist_ok=True)
     with (_RUN / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
