@@ -186,6 +186,14 @@ def test_a_kernel_without_the_module_is_built_for_or_refused(run: Run) -> None:
     assert "no module 580.159.04 (open) for 6.11" in refusal
 
 
+def test_the_next_boot_counts_although_the_module_is_loaded(run: Run) -> None:
+    lacking = replace(DONE, on_disk={"6.8": None})
+    (build,) = load(run, lacking, DONE)
+    assert "dkms autoinstall -k 6.8" in build
+    _, refusal = load(run, lacking)
+    assert "no module 580.159.04 (open) for 6.8" in refusal
+
+
 def test_no_reboot_without_leave(run: Run) -> None:
     (refusal,) = load(run, UNLOADED, allow_reboot=False)
     assert "set allow_reboot=True" in refusal

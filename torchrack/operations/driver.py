@@ -97,9 +97,9 @@ def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
 
 @operation
 def load(*, module: Module, on_busy: OnBusy, allow_reboot: bool, timeout: int) -> Commands:
-    """Make the running kernel use the module, by a reboot when it does not.
+    """Make the running kernel use the module, and every kernel that could boot next.
 
-    A module that is in use can't be exchanged, and a kernel that has the old one keeps it.
+    A module that is in use can't be exchanged: when another one is loaded, the host reboots.
 
     Args:
         module: version and flavour.
@@ -108,10 +108,10 @@ def load(*, module: Module, on_busy: OnBusy, allow_reboot: bool, timeout: int) -
         timeout: seconds a reboot may take.
     """
     now = gather(DriverFact)
-    if now.loaded == module:
+    missing = lacking(module, now.on_disk, now.images)
+    if now.loaded == module and not missing:
         host.noop(f"the module {module} is loaded")
         return
-    missing = lacking(module, now.on_disk, now.images)
     if missing:
         yield StringCommand(_build(missing), _timeout=INSTALL_TIMEOUT)
         missing = lacking(module, gather(DriverFact).on_disk, now.images)
@@ -126,6 +126,8 @@ def load(*, module: Module, on_busy: OnBusy, allow_reboot: bool, timeout: int) -
                 "install the kernel's headers, or remove a kernel that is no longer used",
             )
         )
+    if now.loaded == module:
+        return
     _refuse_if_busy(now, on_busy)
     if not allow_reboot:
         raise HostError(
