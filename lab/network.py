@@ -89,7 +89,7 @@ def up(lab: Lab) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Remove every namespace, interface and rule of the lab, and with the last lab its kernel settings."""
+    """Remove every namespace, interface and rule of the lab; the last restores kernel settings."""
     with machine_lock():
         for name in namespaces(lab):
             run(["ip", "netns", "delete", name])

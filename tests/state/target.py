@@ -67,13 +67,13 @@ class Target:
         """Run a command on the host as the login user."""
         done = subprocess.run(
             ["ssh", "-F", str(self.ssh_config), self.name, *command],
-            input=stdin,
+            input=stdin.encode(),
             capture_output=True,
-            text=True,
             timeout=TIMEOUT,
             check=False,
         )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        # Decoded by hand: text mode would turn \r\n into \n, and the probes' lengths be wrong.
+        return Answer(done.returncode, _decode(done.stdout), _decode(done.stderr))
 
     def run(self, script: str) -> Answer:
         """Run a shell script on the host as root; a round trip each time."""
@@ -110,13 +110,15 @@ def _collect(scripts: Mapping[str, str]) -> str:
 
 def _split(output: str) -> dict[str, Answer]:
     answers = {}
-    rest = output.encode()
+    rest = output.encode(errors="surrogateescape")
     while rest.strip():
         header, rest = rest.split(b"\n", 1)
         name, rc, out, err = header.decode().split()
         stdout, stderr = rest[: int(out)], rest[int(out) : int(out) + int(err)]
         rest = rest[int(out) + int(err) + 1 :]
-        answers[name] = Answer(
-            int(rc), stdout.decode(errors="replace"), stderr.decode(errors="replace")
-        )
+        answers[name] = Answer(int(rc), _decode(stdout), _decode(stderr))
     return answers
+
+
+def _decode(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")

@@ -21,6 +21,16 @@ _INSTALL = """set -eu
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l LC_ALL=C
 apt() {{ apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \\
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"; }}
+# DPkg::Lock::Timeout does not cover the lock of the lists, which apt-daily takes at any time.
+update_lists() {{
+    tries=0
+    until said=$(apt update -o APT::Update::Error-Mode=any 2>&1); do
+        tries=$((tries + 1))
+        case "$said" in *"Could not get lock"*) ;; *) tries=60 ;; esac
+        [ $tries -lt 60 ] || {{ echo "$said" >&2; return 1; }}
+        sleep 5
+    done
+}}
 [ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confdef --force-confold
 {update}
 apt install {flags} {packages}
@@ -67,7 +77,7 @@ def packages(
     flags += [] if recommends else ["--no-install-recommends"]
     flags += ["--allow-downgrades"] if allow_downgrade else []
     script = _INSTALL.format(
-        update="apt update -o APT::Update::Error-Mode=any" if update else ":",
+        update="update_lists" if update else ":",
         flags=" ".join(flags),
         # All of them, so that apt sees every pin at once and moves none of the others.
         packages=" ".join(shlex.quote(f"{n}={v}" if v else n) for n, v in versions.items()),

@@ -69,4 +69,10 @@ def unit(
     if not steps:
         host.noop(f"{unit} is as declared")
         return
+    if running:
+        # A start that the unit's own conditions skip ends with success.
+        steps.append(
+            f"systemctl is-active --quiet -- {unit} || "
+            f"{{ systemctl status --no-pager -n 5 -- {unit} >&2; exit 1; }}"
+        )
     yield StringCommand("set -e\n" + "\n".join(steps), _timeout=INSTALL_TIMEOUT)
