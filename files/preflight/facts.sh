@@ -23,7 +23,7 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
-dir=$(mktemp -d -p /run torchrack-preflight.XXXXXX) || exit 1
+dir=$(mktemp -d -p /run torchrack-preflight.XXXXXX) || { echo "no folder could be made in /run" >&2; exit 1; }
 trap 'rm -rf -- "$dir"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 
