@@ -1,4 +1,4 @@
-"""Build the lab's images, or find them in the cache: OCI layouts with zstd layers."""
+"""Build the lab's images, or find them in the cache: OCI layouts with gzip layers."""
 
 import datetime
 import os
@@ -9,11 +9,11 @@ from lab.command import run
 from lab.errors import LabError
 from lab.image import base, wheels
 from lab.image import cache as store
-from lab.image.buildah import Buildah, compress
+from lab.image.buildah import Buildah
 
 HERE = Path(__file__).parent
 TOOLS_VERSIONS = ("1.0", "1.1")
-_RECIPE = 1  # raised when the way of building changes
+_RECIPE = 2  # raised when the way of building changes
 
 
 def pytorch_tag() -> str:
@@ -57,8 +57,7 @@ def _build_pytorch(cache: Path, work: Path) -> Path:
             "io.torchrack.python": wheels.PYTHON,
         }
         volumes = {downloads.result(): "/wheels"}
-    buildah.build(HERE, work / "raw", labels=labels, volumes=volumes)
-    compress(work / "raw", work / "image")
+    buildah.build(HERE, work / "image", labels=labels, volumes=volumes)
     return work / "image"
 
 
@@ -73,11 +72,10 @@ def _build_tools(cache: Path, work: Path, version: str) -> Path:
     next(work.glob("**/bin/busybox")).rename(context / "busybox")
     Buildah(work).build(
         context,
-        work / "raw",
+        work / "image",
         labels=_labels("Torchrack lab tools", version),
         arguments={"VERSION": version},
     )
-    compress(work / "raw", work / "image")
     return work / "image"
 
 
