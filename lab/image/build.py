@@ -3,6 +3,7 @@
 import datetime
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from lab.command import run
@@ -29,7 +30,7 @@ def ensure(cache: Path) -> Path:
     """
     files = [HERE / "Containerfile", wheels.LOCK, *_files("commands"), *_files("settings")]
     name = f"pytorch-{store.key(files, _RECIPE, base.key(), wheels.torch_version())}"
-    return store.ensure(cache / "image" / name, lambda work: _build_pytorch(cache, work))
+    return store.ensure(cache / "image" / name, partial(_build_pytorch, cache))
 
 
 def ensure_tools(cache: Path) -> list[Path]:
@@ -38,7 +39,7 @@ def ensure_tools(cache: Path) -> list[Path]:
     return [
         store.ensure(
             cache / "image" / f"tools-{version}-{key}",
-            lambda work, version=version: _build_tools(cache, work, version),
+            partial(_build_tools, cache, version),
         )
         for version in TOOLS_VERSIONS
     ]
@@ -61,7 +62,7 @@ def _build_pytorch(cache: Path, work: Path) -> Path:
     return work / "image"
 
 
-def _build_tools(cache: Path, work: Path, version: str) -> Path:
+def _build_tools(cache: Path, version: str, work: Path) -> Path:
     _require_root()
     context = work / "context"
     context.mkdir()

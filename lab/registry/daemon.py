@@ -1,5 +1,6 @@
 """Start Debian's docker-registry with a configuration of ours."""
 
+import shutil
 import socket
 import subprocess
 import time
@@ -45,24 +46,29 @@ def configuration(
     }
 
 
-def start(config: dict[str, Any], config_file: Path, log: Path) -> subprocess.Popen[bytes]:
+def start(
+    config: dict[str, Any], config_file: Path, log: Path, *, outlive: bool
+) -> subprocess.Popen[bytes]:
     """Start the registry in a session of its own; return once it listens.
+
+    Parameters:
+        outlive: whether it goes on when the thread that called this is gone.
 
     Raises:
         LabError: it is not installed, ended, or does not listen; with the end of its log.
     """
     atomic.write(config_file, yaml.safe_dump(config), mode=0o600)
+    if shutil.which("docker-registry") is None:
+        raise LabError("docker-registry: no such program; see lab/packages.txt")
+    bound = [] if outlive else ["setpriv", "--pdeathsig", "TERM"]
     with log.open("ab") as output:
-        try:
-            process = subprocess.Popen(
-                ["docker-registry", "serve", str(config_file)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise LabError("docker-registry: no such program; see lab/packages.txt") from error
+        process = subprocess.Popen(
+            [*bound, "docker-registry", "serve", str(config_file)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     address, _, port = config["http"]["addr"].rpartition(":")
     deadline = time.monotonic() + _START_S
     while not _accepts(address, int(port)):

@@ -41,7 +41,7 @@ def writer(storage: Path) -> Iterator[Writer]:
         accounts.write_htpasswd(home / "htpasswd", _PUSH_USER, password)
         address = f"127.0.0.1:{_free_port()}"
         config = daemon.configuration(storage, address, home / "htpasswd", read_only=False)
-        process = daemon.start(config, home / "config.yml", home / "log")
+        process = daemon.start(config, home / "config.yml", home / "log", outlive=False)
         try:
             auth_file = home / "auth.json"
             login = ["skopeo", "login", "--tls-verify=false", f"--authfile={auth_file}"]

@@ -4,9 +4,6 @@ Pushes go through a second, short-lived listener on the loopback address (push.p
 has no rights per account, and a read-only listener cannot be talked into a push.
 """
 
-import os
-import signal
-from contextlib import suppress
 from pathlib import Path
 
 from lab.registry import accounts, daemon
@@ -28,8 +25,8 @@ def pull_password_file(lab_dir: Path) -> Path:
 def start(lab_dir: Path, address: str, port: int = PORT, *, cert: Path, key: Path) -> int:
     """Start the registry in a session of its own; return its pid once it listens.
 
-    It logs to `lab_dir`/registry/registry.log and its pid stands in registry.pid beside it. What is
-    pushed or provided later is served at once. The password stays the same over starts.
+    It logs to `lab_dir`/registry/registry.log. What is pushed or provided later is served at once.
+    The password stays the same over starts.
 
     Parameters:
         cert: certificate for `address`, with the authority's after it; PEM.
@@ -44,24 +41,4 @@ def start(lab_dir: Path, address: str, port: int = PORT, *, cert: Path, key: Pat
     config = daemon.configuration(
         storage(lab_dir), f"{address}:{port}", htpasswd, read_only=True, tls=(cert, key)
     )
-    process = daemon.start(config, home / "config.yml", home / "registry.log")
-    (home / "registry.pid").write_text(f"{process.pid}\n")
-    return process.pid
-
-
-def stop(lab_dir: Path) -> None:
-    """End the registry of this lab if it runs."""
-    pid_file = lab_dir / "registry" / "registry.pid"
-    with suppress(FileNotFoundError):
-        pid = int(pid_file.read_text())
-        if _is_registry(pid, lab_dir):
-            os.kill(pid, signal.SIGTERM)
-        pid_file.unlink()
-
-
-def _is_registry(pid: int, lab_dir: Path) -> bool:
-    """Whether `pid` is this lab's registry and not a later process of the same id."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        return str(lab_dir / "registry" / "config.yml") in words
-    return False
+    return daemon.start(config, home / "config.yml", home / "registry.log", outlive=True).pid

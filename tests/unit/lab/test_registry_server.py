@@ -5,6 +5,8 @@ import json
 import os
 import socket
 import ssl
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPSConnection
@@ -12,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import ca
+from lab import ca, processes
 from lab.errors import LabError
+from lab.paths import REPOSITORY
 from lab.registry import daemon, server
 from lab.registry.push import push, writer
 from lab.state import Lab
@@ -30,9 +33,10 @@ def port() -> int:
 def registry(lab: Lab, port: int) -> Iterator[str]:
     ca.ensure(lab)
     certificate, key = ca.issue(lab, "registry", "127.0.0.1")
-    server.start(lab.directory, "127.0.0.1", port, cert=certificate, key=key)
+    pid = server.start(lab.directory, "127.0.0.1", port, cert=certificate, key=key)
+    processes.adopt(lab, "registry", pid)
     yield f"127.0.0.1:{port}"
-    server.stop(lab.directory)
+    processes.stop(lab, "registry")
 
 
 @pytest.fixture
@@ -96,9 +100,10 @@ def test_secrets_are_private_and_stay(lab: Lab, port: int) -> None:
     certificate, key = ca.issue(lab, "registry", "127.0.0.1")
     seen = set()
     for _ in range(2):
-        server.start(lab.directory, "127.0.0.1", port, cert=certificate, key=key)
+        pid = server.start(lab.directory, "127.0.0.1", port, cert=certificate, key=key)
+        processes.adopt(lab, "registry", pid)
         seen.add(server.pull_password_file(lab.directory).read_text())
-        server.stop(lab.directory)
+        processes.stop(lab, "registry")
     assert len(seen) == 1
     home = lab.directory / "registry"
     for path in (server.pull_password_file(lab.directory), home / "htpasswd", home / "config.yml"):
@@ -118,7 +123,7 @@ def test_a_missing_program_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PATH", str(lab.directory))
     config = daemon.configuration(lab.directory, "127.0.0.1:1", lab.directory, read_only=True)
     with pytest.raises(LabError, match="docker-registry: no such program"):
-        daemon.start(config, lab.directory / "config.yml", lab.directory / "log")
+        daemon.start(config, lab.directory / "config.yml", lab.directory / "log", outlive=False)
 
 
 def test_a_writer_refuses_whoever_has_no_password(tmp_path: Path) -> None:
@@ -132,9 +137,24 @@ def test_a_writer_refuses_whoever_has_no_password(tmp_path: Path) -> None:
         HTTPConnection(target.address, timeout=10).connect()
 
 
-def test_stop_leaves_another_process_alone(lab: Lab) -> None:
-    home = lab.directory / "registry"
-    home.mkdir()
-    (home / "registry.pid").write_text(f"{os.getpid()}\n")
-    server.stop(lab.directory)
-    assert not (home / "registry.pid").exists()
+def test_a_killed_push_leaves_no_writer(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lab.registry.push import writer\n"
+        "with writer(Path(sys.argv[1])) as target:\n"
+        "    print(target.address, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as pusher:
+        assert pusher.stdout is not None
+        address = pusher.stdout.readline().strip()
+        connection = HTTPConnection(address, timeout=10)
+        connection.connect()
+        pusher.kill()
+        # The kernel ends the writer, which closes the connection.
+        assert connection.sock.recv(1) == b""
+        connection.close()
