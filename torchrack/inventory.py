@@ -93,7 +93,7 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
     problems = [*_problems]
     _problems.clear()
     layers, found = _group_data(Path(inventory_file))
-    problems += found
+    problems += found + _stray_lists(inventory_file, names)
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
     if not problems:
         for entry in _merged(groups, layers, Path(inventory_file).stem):
@@ -152,6 +152,27 @@ def _merged(
 
 def _is_group(name: str, value: Any) -> bool:
     return not name.startswith("_") and isinstance(value, list)
+
+
+def _stray_lists(inventory_file: str, names: Mapping[str, Any]) -> list[Problem]:
+    """Public lists and tuples that are no hosts: pyinfra would take their items for host names."""
+    return [
+        Problem(
+            inventory_file,
+            f"List {name}",
+            repr(value)[:60],
+            "entries made by host(), or a name that begins with _",
+            f"rename it to _{name} if it is no group of hosts",
+        )
+        for name, value in names.items()
+        if not name.startswith("_")
+        and isinstance(value, (list, tuple))
+        and not (isinstance(value, list) and all(map(_is_entry, value)))
+    ]
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict)
 
 
 def _unknown_sections(name: str, data: Mapping[str, Any]) -> list[Problem]:

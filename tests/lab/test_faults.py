@@ -78,7 +78,7 @@ def test_a_wrong_registry_password(lab: Lab, tmp_path: Path) -> None:
     done = lab.deploy(*only("images", "gpu02"), inventory=inventory, check=False)
     refused(done, "gpu02", address, "puller")
     assert "not the password" not in done.output
-    lab.deploy(*only("images", "gpu02"))
+    assert lab.deploy(*only("images", "gpu02")).changed("gpu02") == [], "the old login stays"
 
 
 def test_a_daemon_json_that_is_not_json(lab: Lab, daemon_json: str) -> None:
@@ -131,10 +131,10 @@ def test_a_changed_workload_alone_is_recreated_and_keeps_its_data(lab: Lab, tmp_
         tmp_path,
         "from torchrack.settings import Workloads\n"
         "for _, data in lab_hosts:\n"
-        "    all = data['workloads'].containers\n"
-        "    changed = [w.model_copy(update={'pids': 512}) if w.name == 'notebook' else w\n"
-        "               for w in all]\n"
-        "    data['workloads'] = Workloads(containers=changed)\n",
+        "    _all = data['workloads'].containers\n"
+        "    _changed = [w.model_copy(update={'pids': 512}) if w.name == 'notebook' else w\n"
+        "                for w in _all]\n"
+        "    data['workloads'] = Workloads(containers=_changed)\n",
     )
     done = lab.deploy(*only("workloads"), inventory=inventory)
     assert [name for name in done.changed("gpu01") if "notebook" in name]
@@ -154,8 +154,8 @@ def test_a_workload_that_goes_leaves_its_data(lab: Lab, tmp_path: Path) -> None:
         tmp_path,
         "from torchrack.settings import Workloads\n"
         "for _, data in lab_hosts:\n"
-        "    rest = [w for w in data['workloads'].containers if w.name != 'shell']\n"
-        "    data['workloads'] = Workloads(containers=rest)\n",
+        "    _rest = [w for w in data['workloads'].containers if w.name != 'shell']\n"
+        "    data['workloads'] = Workloads(containers=_rest)\n",
     )
     lab.deploy(*only("workloads"), inventory=inventory)
     assert lab.ssh("gpu01", "docker inspect shell", check=False).rc != 0

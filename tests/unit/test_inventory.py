@@ -17,7 +17,7 @@ from torchrack.settings import Docker
 gpu = [
     host("gpu01", address="127.0.0.1", port={port}, user="nobody", known_hosts={known!r}{more}),
 ]
-
+{lines}
 check_fleet(__file__, globals())
 """
 
@@ -28,10 +28,10 @@ def fleet(tmp_path):
     known = tmp_path / "known_hosts"
     known.touch()
 
-    def run(group_data="", more="", port=9, known_hosts=known):
+    def run(group_data="", more="", port=9, known_hosts=known, lines=""):
         (tmp_path / "group_data").mkdir()
         (tmp_path / "group_data" / "all.py").write_text(IMPORTS + group_data)
-        text = INVENTORY.format(port=port, known=str(known_hosts), more=more)
+        text = INVENTORY.format(port=port, known=str(known_hosts), more=more, lines=lines)
         (tmp_path / "fleet.py").write_text(text)
         (tmp_path / "deploy.py").write_text("")
         return subprocess.run(
@@ -118,6 +118,11 @@ def test_a_wrong_section_in_the_inventory(fleet):
 
 def test_a_section_under_a_wrong_name_in_the_inventory(fleet):
     assert refused(fleet(more=", dokcer=Docker()"), "gpu01", "Setting dokcer")
+
+
+def test_a_list_that_is_no_group_of_hosts(fleet):
+    """pyinfra would make the hosts alice and bob of it."""
+    refused(fleet(lines="ADMINS = ['alice', 'bob']\n"), "List ADMINS", "rename it to _ADMINS")
 
 
 def test_a_port_that_is_none_and_a_missing_known_hosts(fleet, tmp_path):

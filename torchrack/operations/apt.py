@@ -31,8 +31,12 @@ update_lists() {{
         sleep 5
     done
 }}
-[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confdef --force-confold
+if [ -n "$(dpkg --audit)" ]; then
+    dpkg --configure -a --force-confdef --force-confold || broken=yes
+fi
 {update}
+# What was unpacked without all that it depends on can only be configured with the lists at hand.
+[ -z "${{broken:-}}" ] || apt install --fix-broken
 apt install {flags} {packages}
 {hold}
 for wanted in {verify}; do

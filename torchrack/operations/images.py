@@ -27,7 +27,8 @@ from torchrack.settings.images import Registry
 def registries(*, registries: Sequence[Registry]) -> Commands:
     """Let Docker trust the registries, and root pull from them.
 
-    Passwords are read here, when the operation runs, and go into one file that only root reads.
+    Passwords are read here, when the operation runs, and go into one file that only root reads;
+    a login with them has to succeed before it replaces the one before.
 
     Args:
         registries: the private registries of the host.
@@ -39,6 +40,7 @@ def registries(*, registries: Sequence[Registry]) -> Commands:
         for path in ca_paths(registry)
     }
     wanted[f"{CONFIG}/config.json"] = (client_config(registries), "0600")
+    accounts = [registry for registry in registries if registry.username]
     now = gather(Access, paths=list(wanted))
     private = now.folder == "700 root"
     todo = {path: value for path, value in wanted.items() if not _is_there(now.files[path], *value)}
@@ -48,7 +50,16 @@ def registries(*, registries: Sequence[Registry]) -> Commands:
     if not private:
         yield StringCommand("install", "-d", "-m", "0700", "-o", "root", "-g", "root", CONFIG)
     for path, (content, mode) in todo.items():
-        yield from files.put._inner(dest=path, content=content, mode=mode, secret=mode == "0600")
+        secret = path.endswith("/config.json")
+        yield from files.put._inner(
+            dest=path,
+            content=content,
+            mode=mode,
+            secret=secret,
+            validate=files.render("images/check_login.sh.j2", accounts=accounts)
+            if secret and accounts
+            else None,
+        )
 
 
 def _is_there(now: FileState | None, content: str, mode: str) -> bool:
