@@ -10,9 +10,16 @@ class Buildah:
     """Builds images below one directory, which can simply be removed afterwards."""
 
     def __init__(self, directory: Path) -> None:
-        # The private mount namespace takes the mounts of a killed build away with it.
-        self._command: list[str | Path] = ["unshare", "--mount", "buildah"]
-        self._command += ["--root", directory / "storage", "--runroot", directory / "run"]
+        # Namespaces of its own: when this process is killed, all of the build and its mounts go.
+        self._command: list[str | Path] = ["setpriv", "--pdeathsig", "KILL"]
+        self._command += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._command += [
+            "buildah",
+            "--root",
+            directory / "storage",
+            "--runroot",
+            directory / "run",
+        ]
 
     def import_archive(self, archive: Path, name: str) -> None:
         """Make an image `name` of one layer from the tar archive of a root file system."""
