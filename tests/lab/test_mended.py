@@ -21,7 +21,7 @@ def third(bare_lab: Lab) -> Iterator[Lab]:
 
 
 def packages(lab: Lab) -> str:
-    return lab.ssh(HOST, "dpkg -l 'nvidia*' 'libnvidia*' 2>/dev/null | sort || true").stdout
+    return lab.ssh(HOST, "dpkg -l | grep nvidia | grep -v pinning || true").stdout
 
 
 def test_a_mirror_that_dies_in_the_middle_of_a_download(third: Lab) -> None:
@@ -58,12 +58,12 @@ def test_killed_in_the_middle_of_each_kind_of_work(third: Lab) -> None:
         return third.ssh(HOST, "pgrep -x dpkg", check=False).rc == 0
 
     def reboots() -> bool:
-        return third.ssh(HOST, "true", check=False, timeout=20).rc == 255
+        return third.ssh(HOST, "true", check=False).rc != 0
 
     def image_is_pulled() -> bool:
         return third.ssh(HOST, "pgrep -f 'docker.* pull '", check=False).rc == 0
 
-    for moment in (apt_runs, reboots, image_is_pulled):
+    for moment in (reboots, apt_runs, image_is_pulled):
         third.kill_deploy_when(moment, "--limit", HOST)
     third.deploy("--limit", HOST)
     assert third.deploy("--limit", HOST).changed(HOST) == []

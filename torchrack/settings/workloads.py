@@ -12,7 +12,7 @@ from torchrack.settings.secret import Secret
 from torchrack.settings.section import Section
 from torchrack.settings.units import Bytes, Seconds
 
-NAME = r"^[a-z][a-z0-9-]{0,40}$"
+NAME = r"^[a-z][a-z0-9-]{1,40}$"
 GPU = r"^(\d+(:\d+)?|(GPU|MIG)-[0-9A-Za-z-]+)$"
 CAPABILITY = r"^([B-Z]|A[A-KM-Z])[A-Z_]+$"
 """Any single capability; ALL does not match."""
