@@ -48,7 +48,7 @@ class Target:
     fleet_host: FleetHost
     ssh_config: Path
     probes: Mapping[str, Script]
-    _answers: dict[str, Answer] = field(default_factory=dict)
+    _answers: dict[str, Answer] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

@@ -60,7 +60,7 @@ def test_times(written, seconds):
         (Driver, {"version": "latest"}, "should match pattern"),
         (Driver, {"verison": "580.159.04"}, "use one of: version"),
         (Docker, {"source": "snap"}, "docker-ce"),
-        (Workload, {"name": "x", "kind": "container"}, "Field required"),
+        (Workload, {"name": "aa", "kind": "container"}, "Field required"),
         (Workload, {"name": "A b", "kind": "container", "image": "i"}, "should match pattern"),
         (Port, {"container": 70000, "host": 1}, "less than or equal to 65535"),
         (Port, {"container": 80, "host": 80, "address": "0.0.0.0"}, "public=True"),  # noqa: S104
@@ -111,8 +111,8 @@ def test_equality_and_hash_do_not_depend_on_where_a_value_was_written():
 
 def test_settings_without_problems():
     fine = [
-        workload(name="a", ports=[Port(container=80, host=8000)], cpuset="0-3,8", cpus=4),
-        workload(name="b", ports=[Port(container=80, host=8000, address="192.0.2.1")]),
+        workload(name="aa", ports=[Port(container=80, host=8000)], cpuset="0-3,8", cpus=4),
+        workload(name="bb", ports=[Port(container=80, host=8000, address="192.0.2.1")]),
     ]
     assert told(*fine) == []
 
@@ -156,8 +156,8 @@ def test_two_workloads_of_one_name():
 )
 def test_port_clashes(one, other, clash):
     ports = [Port(container=80, host=8888, address=a, public=True) for a in (one, other)]
-    problems = told(workload(name="a", ports=ports[:1]), workload(name="b", ports=ports[1:]))
-    assert [p.found for p in problems] == ([f"also published by a on {one}"] if clash else [])
+    problems = told(workload(name="aa", ports=ports[:1]), workload(name="bb", ports=ports[1:]))
+    assert [p.found for p in problems] == ([f"also published by aa on {one}"] if clash else [])
 
 
 @pytest.mark.parametrize(
