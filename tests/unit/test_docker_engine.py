@@ -32,9 +32,9 @@ DEBIAN13 = Engine().process(
     ]
 )
 MADISON = [
-    " docker.io | 26.1.5+dfsg1-9+b9 | http://deb.debian.org/debian trixie/main amd64 Packages",
-    " docker.io | 26.1.5+dfsg1-9 | http://deb.debian.org/debian trixie/main Sources",
-    "docker-cli | 26.1.5+dfsg1-9+b9 | http://deb.debian.org/debian trixie/main amd64 Packages",
+    " docker.io | 26.1.5+dfsg1-9+b9 | http://deb.mirror.example/debian trixie/main amd64 Packages",
+    " docker.io | 26.1.5+dfsg1-9 | http://deb.mirror.example/debian trixie/main Sources",
+    "docker-cli | 26.1.5+dfsg1-9+b9 | http://deb.mirror.example/debian trixie/main amd64 Packages",
 ]
 
 

@@ -317,7 +317,7 @@ NVIDIA = "https://developer.download.nvidia.com/compute/cuda/repos/debian13/x86_
 @pytest.mark.parametrize(
     ("sources", "origins", "count"),
     [
-        ((OURS, "http://deb.debian.org/debian/dists/trixie/InRelease"), {}, 0),
+        ((OURS, "http://deb.mirror.example/debian/dists/trixie/InRelease"), {}, 0),
         ((OURS, PPA), {}, 1),
         ((OURS, NVIDIA), {}, 1),
         ((OURS,), {"libcuda1": ("http://192.0.2.1:8080/compute/cuda/repos/x",)}, 0),
