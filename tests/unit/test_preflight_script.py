@@ -56,7 +56,7 @@ def test_what_is_written_in_front(tmp_path):
                 "workloads": Workloads(
                     containers=[
                         Workload(
-                            name="a",
+                            name="aa",
                             kind="container",
                             image="x",
                             ports=[Port(container=1, host=8888), Port(container=2, host=22)],
