@@ -52,12 +52,17 @@ def test_one_host_down(lab: Lab) -> None:
     lab.lab("stop", "gpu02")
     try:
         done = lab.deploy(check=False)
+        seen = lab.state_tests()
     finally:
         lab.lab("start", "gpu02")
     assert done.rc != 0
     assert "[gpu02] Could not connect" in done.text, "the message names the host"
     assert done.changed("gpu01"), "the other host is finished"
     assert lab.ssh("gpu01", "cat /etc/torchrack/deployed.json").stdout
+    assert seen.rc == 1
+    failed = [line for line in seen.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1, failed
+    assert "test_reachable[gpu02]" in failed[0], "it fails once, and the other host is looked at"
 
 
 def test_everything_comes_back_after_a_reboot(lab: Lab) -> None:
