@@ -95,8 +95,8 @@ def test_what_is_wrong_together_is_told_once_for_all_hosts(fleet):
     done = fleet(
         "images = Images(catalog={'pytorch': 'pytorch:latest'})\n"
         "workloads = Workloads(containers=[\n"
-        "    Workload(name='a', kind='container', image='pytorch', cpuset='5-2'),\n"
-        "    Workload(name='b', kind='jupyter', image='torch', ports=[\n"
+        "    Workload(name='aa', kind='container', image='pytorch', cpuset='5-2'),\n"
+        "    Workload(name='bb', kind='jupyter', image='torch', ports=[\n"
         "        Port(container=8888, host=8888), Port(container=80, host=8888)]),\n"
         "])\n"
     )
