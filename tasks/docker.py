@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 
 from torchrack.context import settings
-from torchrack.docker_engine import configuration, repository
+from torchrack.docker.engine import configuration, repository
 from torchrack.operations import daemon, docker
 from torchrack.operations import repository as apt_repository
 from torchrack.survey import survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra import host
 from pyinfra.api import deploy
 
-from torchrack.accounts import administrators
+from torchrack.base.accounts import administrators
 from torchrack.context import settings
 from torchrack.operations import sshd
 from torchrack.survey import survey

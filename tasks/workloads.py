@@ -8,7 +8,7 @@ from pyinfra.api import deploy
 
 from torchrack.context import settings
 from torchrack.operations import containers, files
-from torchrack.workload import SUPERVISOR
+from torchrack.workloads.workload import SUPERVISOR
 
 
 @deploy("workloads")

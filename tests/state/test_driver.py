@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from tests.state.target import Target
+from torchrack.apt.openpgp import keys
 from torchrack.gpus import best_flavour, lookup
-from torchrack.openpgp import keys
 
 PACKAGE = r"^(?!.*(container|pinning|docker)).*(nvidia|libcuda|libnvcuvid)"
 """Names of packages that a driver consists of; other things of NVIDIA have other versions."""

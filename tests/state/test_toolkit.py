@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tests.state.target import Target
-from torchrack.openpgp import keys
+from torchrack.apt.openpgp import keys
 
 PACKAGES = {
     "nvidia-container-toolkit",

@@ -14,7 +14,7 @@ from tests.state.target import Target
 from tests.state.workload_probes import parts
 from torchrack.settings import Workload
 from torchrack.settings.workloads import SERVED
-from torchrack.workload import TOKEN, directory
+from torchrack.workloads.workload import TOKEN, directory
 
 PROBES = {
     "workload_jupyter": probes.jupyter,

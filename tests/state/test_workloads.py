@@ -7,9 +7,9 @@ import json
 from tests.state import workload_probes as probes
 from tests.state.target import Target
 from tests.state.workload_probes import found_containers, is_done, parts, running
-from torchrack.container_diff import differences
 from torchrack.settings import Workload
-from torchrack.workload import container_spec
+from torchrack.workloads.diff import differences
+from torchrack.workloads.workload import container_spec
 
 PROBES = {
     "workload_units": probes.units,

@@ -9,7 +9,7 @@ from typing import Any
 from tests.state.target import Target
 from torchrack.settings import Settings, Workload
 from torchrack.settings.workloads import SERVED
-from torchrack.workload import LABEL
+from torchrack.workloads.workload import LABEL
 
 IN_CONTAINER = r"""
 if [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then

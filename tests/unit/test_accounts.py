@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.plan import Plan
-from torchrack.accounts import administrators, missing_keys
+from torchrack.base.accounts import administrators, missing_keys
 from torchrack.errors import HostError
 from torchrack.facts.accounts import Account, Accounts, AccountsState
 from torchrack.operations import accounts

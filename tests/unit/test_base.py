@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.unit.plan import Plan
-from torchrack.certificates import read_ca
+from torchrack.base.certificates import read_ca
+from torchrack.base.held_back import kernel_packages, table
 from torchrack.errors import TorchrackError
 from torchrack.facts.certificates import CaCertificates, LocalCa, LocalCas
 from torchrack.facts.initramfs import Initramfs, InitramfsState
 from torchrack.facts.packages import Package
 from torchrack.facts.upgrades import AptConfig, AptConfiguration
-from torchrack.held_back import kernel_packages, table
 from torchrack.operations import certificates, clock, initramfs, upgrades
 from torchrack.settings import Base
 from torchrack.settings.section import SettingsError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.workload_cases import INSPECT, container, declared
-from torchrack.container_diff import differences, owner
+from torchrack.workloads.diff import differences, owner
 
 Edit = Callable[[dict[str, Any]], object]
 

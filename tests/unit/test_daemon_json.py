@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from torchrack.daemon_json import NotAnObjectError, dump, leaves, merge, parse, step
+from torchrack.docker.daemon_json import NotAnObjectError, dump, leaves, merge, parse, step
 
 
 @pytest.mark.parametrize("text", ["", " \n", "{}", "{}\n"])

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.plan import Plan
-from torchrack.daemon_json import dump
-from torchrack.daemon_step import has_taken, next_step
+from torchrack.docker.daemon_json import dump
+from torchrack.docker.daemon_step import has_taken, next_step
 from torchrack.facts.docker import Daemon, DaemonState
 from torchrack.operations import daemon
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.plan import Plan
-from torchrack import docker_engine
-from torchrack.docker_version import major
+from torchrack.docker import engine as docker_engine
+from torchrack.docker.version import major
 from torchrack.facts.docker import Available, Engine, EngineState
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey

@@ -14,10 +14,10 @@ from tests.unit.plan import Plan
 from torchrack.errors import TorchrackError
 from torchrack.facts.files import FileState
 from torchrack.facts.images import AccessState, Images, ImageStore, UsedImages
-from torchrack.image_policy import missing, prunable, reference, removals, tags
+from torchrack.images.policy import missing, prunable, reference, removals, tags
+from torchrack.images.pull_failure import explain
+from torchrack.images.registry_access import ca_paths, client_config
 from torchrack.operations import images
-from torchrack.pull_failure import explain
-from torchrack.registry_access import ca_paths, client_config
 from torchrack.settings import Registry, env, file
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from torchrack.openpgp import NotAKeyError, armour, keys
+from torchrack.apt.openpgp import NotAKeyError, armour, keys
 
 KEYS = Path(__file__).parent / "fixtures" / "openpgp"
 RSA = "485F9E353497180D67A4B8248753E69250679FBD"

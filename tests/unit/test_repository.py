@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.plan import Plan
+from torchrack.apt.openpgp import armour, keys
+from torchrack.apt.repository import Repository, holds_key, pinned_key, second_sources
 from torchrack.errors import HostError
 from torchrack.facts.repository import Download, PublishedKey, Source, SourceState
-from torchrack.openpgp import armour, keys
 from torchrack.operations import repository as operations
-from torchrack.repository import Repository, holds_key, pinned_key, second_sources
 
 KEYS = Path(__file__).parent / "fixtures" / "openpgp"
 RSA = "485F9E353497180D67A4B8248753E69250679FBD"

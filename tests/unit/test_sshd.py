@@ -12,7 +12,6 @@ import pytest
 from pyinfra.api import Config, Inventory, State
 from pyinfra.context import ctx_host, ctx_state
 
-from torchrack import sshd
 from torchrack.facts.sshd import (
     SshdCandidate,
     SshdHost,
@@ -24,6 +23,7 @@ from torchrack.operations import files
 from torchrack.operations import sshd as operations
 from torchrack.settings import Sshd
 from torchrack.settings.section import SettingsError
+from torchrack.sshd import options as sshd
 
 FIXTURES = Path(__file__).parent / "fixtures" / "sshd"
 HARDENED = (FIXTURES / "openssh-10.0-hardened.txt").read_text().splitlines()

@@ -10,9 +10,9 @@ from paramiko import ChannelException
 from paramiko.common import OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED, OPEN_FAILED_CONNECT_FAILED
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from torchrack import sshd_canary
-from torchrack.sshd_canary import ProveCanary
-from torchrack.sshd_proof import LoginError
+from torchrack.sshd import canary as sshd_canary
+from torchrack.sshd.canary import ProveCanary
+from torchrack.sshd.proof import LoginError
 
 
 class FakeHost:

@@ -9,8 +9,8 @@ import pytest
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from torchrack import sshd_proof
-from torchrack.sshd_proof import LoginError, ProveLogin, prove_login
+from torchrack.sshd import proof as sshd_proof
+from torchrack.sshd.proof import LoginError, ProveLogin, prove_login
 
 
 class FakeClient:

@@ -12,8 +12,8 @@ from pyinfra.api.exceptions import FactProcessError
 from torchrack.facts.stamp import Installed, InstalledVersions
 from torchrack.settings import Docker
 from torchrack.settings.model import merge
-from torchrack.stamp import Commit, content, is_current, text
-from torchrack.stamp_origin import commit, person, torchrack_version
+from torchrack.stamp.content import Commit, content, is_current, text
+from torchrack.stamp.origin import commit, person, torchrack_version
 
 INSTALLED = Installed("580.159.04", "29.6.1", "1.19.1-1", "6.8.0-90-generic", "")
 WANTED = content(merge([]), INSTALLED, commit=Commit("a" * 40, False), torchrack="0.1.0")

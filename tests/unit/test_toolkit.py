@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from torchrack.apt.repository import second_sources
 from torchrack.facts.survey import Survey
-from torchrack.repository import second_sources
 from torchrack.settings.toolkit import Toolkit
 from torchrack.toolkit import repository
 

@@ -9,7 +9,13 @@ import pytest
 from tests.unit.workload_cases import DIGEST, JOB, KEY, NOTEBOOK, REFERENCE, TINI, declared
 from torchrack.errors import TorchrackError
 from torchrack.settings import Mount, Port, Workload, file
-from torchrack.workload import by_digest, container_spec, create_arguments, mounts, volumes
+from torchrack.workloads.workload import (
+    by_digest,
+    container_spec,
+    create_arguments,
+    mounts,
+    volumes,
+)
 
 
 def arguments(**changes: object) -> str:

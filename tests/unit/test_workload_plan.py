@@ -18,7 +18,7 @@ from tests.unit.workload_cases import (
 )
 from torchrack.facts.containers import Found, Path, Unit, Volume
 from torchrack.settings import Mount
-from torchrack.workload_plan import foreign_objects, plan
+from torchrack.workloads.plan import foreign_objects, plan
 
 
 def test_nothing_to_do_where_all_is_as_declared() -> None:

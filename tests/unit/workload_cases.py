@@ -8,12 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from torchrack import workload as names
 from torchrack.facts.containers import Found, Unit, Volume
 from torchrack.facts.containers import Path as FoundPath
 from torchrack.settings import Mount, Port, Workload
-from torchrack.workload_declare import declare
-from torchrack.workload_plan import Declared
+from torchrack.workloads import workload as names
+from torchrack.workloads.declare import declare
+from torchrack.workloads.plan import Declared
 
 INSPECT = json.loads(
     (Path(__file__).parent / "fixtures/docker/inspect-notebook-26.1.json").read_text()

@@ -11,7 +11,7 @@ from typing import Any
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from torchrack.workload import LABEL, STATE, UNITS
+from torchrack.workloads.workload import LABEL, STATE, UNITS
 
 UNIT_MARK = "[X-Torchrack-Workload]"
 """The section by which a unit file says that it is one of ours; systemd ignores X- sections."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from torchrack.sshd import DROP_IN
+from torchrack.sshd.options import DROP_IN
 
 Effective = dict[str, list[str]]
 """What ``sshd -T`` prints: lower-case option to its values, one for each line."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
-from torchrack.accounts import missing_keys
+from torchrack.base.accounts import missing_keys
 from torchrack.errors import HostError, Problem
 from torchrack.facts.accounts import Account, Accounts
 from torchrack.facts.gather import gather

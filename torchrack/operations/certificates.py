@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
-from torchrack.certificates import read_ca
+from torchrack.base.certificates import read_ca
 from torchrack.facts.certificates import FOLDER, PREFIX, CaCertificates, LocalCa
 from torchrack.facts.gather import gather
 from torchrack.operations.guard import Commands, operation

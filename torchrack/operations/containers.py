@@ -14,9 +14,6 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 
-from torchrack import container_commands as commands
-from torchrack import workload as names
-from torchrack.container_diff import owner
 from torchrack.context import current_host
 from torchrack.errors import HostError, Problem
 from torchrack.facts.containers import Found, Workloads
@@ -24,8 +21,11 @@ from torchrack.facts.gather import gather
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.workloads import NAME, Workload
-from torchrack.workload_declare import Template, declare
-from torchrack.workload_plan import Declared, Plan, foreign_objects, plan
+from torchrack.workloads import commands
+from torchrack.workloads import workload as names
+from torchrack.workloads.declare import Template, declare
+from torchrack.workloads.diff import owner
+from torchrack.workloads.plan import Declared, Plan, foreign_objects, plan
 
 _found: WeakKeyDictionary[Host, Found] = WeakKeyDictionary()
 """What was found at the start of the stage; each later step changes only its own workload."""

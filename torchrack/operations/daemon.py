@@ -6,8 +6,8 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.connect import INSTALL_TIMEOUT
-from torchrack.daemon_json import Json, NotAnObjectError, dump, merge, parse
-from torchrack.daemon_step import has_taken, next_step
+from torchrack.docker.daemon_json import Json, NotAnObjectError, dump, merge, parse
+from torchrack.docker.daemon_step import has_taken, next_step
 from torchrack.errors import HostError, Problem
 from torchrack.facts.docker import DAEMON_JSON, OWNED, TAKEN, Daemon, DaemonState
 from torchrack.facts.gather import gather

@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
-from torchrack import docker_engine
 from torchrack.connect import INSTALL_TIMEOUT
-from torchrack.docker_version import major
+from torchrack.docker import engine as docker_engine
+from torchrack.docker.version import major
 from torchrack.errors import HostError, Problem
 from torchrack.facts.docker import Available, Engine
 from torchrack.facts.gather import gather

@@ -15,11 +15,11 @@ from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.facts.files import FileState
 from torchrack.facts.gather import gather
 from torchrack.facts.images import CONFIG, PULLED, Access, Images, UsedImages
-from torchrack.image_policy import missing, prunable, reference, removals, tags
+from torchrack.images.policy import missing, prunable, reference, removals, tags
+from torchrack.images.registry_access import ca_paths, client_config
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 from torchrack.operations.pull import PARALLEL, Pull
-from torchrack.registry_access import ca_paths, client_config
 from torchrack.settings.images import Registry
 
 

@@ -13,9 +13,9 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from torchrack.facts.images import CONFIG, PULLED
-from torchrack.image_policy import Reference
+from torchrack.images.policy import Reference
+from torchrack.images.pull_failure import explain
 from torchrack.operations import files
-from torchrack.pull_failure import explain
 from torchrack.settings.images import Registry
 
 PARALLEL = 3

@@ -13,12 +13,12 @@ from pathlib import Path
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
+from torchrack.apt.repository import Repository, holds_key, pinned_key, second_sources
 from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.repository import PublishedKey, Source
 from torchrack.operations.guard import Commands, operation
-from torchrack.repository import Repository, holds_key, pinned_key, second_sources
 
 _SCRIPT = """set -eu
 umask 022

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
-from torchrack import sshd
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.sshd import Exists, SshdCandidate, SshdHost, SshdState, SshdTrial
 from torchrack.operations.files import put, read, render
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.sshd import Sshd
-from torchrack.sshd_canary import ProveCanary
-from torchrack.sshd_proof import ProveLogin
+from torchrack.sshd import options as sshd
+from torchrack.sshd.canary import ProveCanary
+from torchrack.sshd.proof import ProveLogin
 
 _SCRIPT = "/usr/local/lib/torchrack/sshd-rollback"
 _UNITS = "/etc/systemd/system/torchrack-sshd-rollback"

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pyinfra import host
 
-from torchrack import stamp, stamp_origin
 from torchrack.context import current_host
 from torchrack.facts.gather import gather
 from torchrack.facts.stamp import STAMP, InstalledVersions
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings import Settings
+from torchrack.stamp import content as stamp
+from torchrack.stamp import origin as stamp_origin
 
 
 @operation

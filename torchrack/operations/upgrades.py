@@ -7,11 +7,11 @@ import shlex
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
+from torchrack.base.held_back import kernel_packages, table
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.packages import Packages
 from torchrack.facts.upgrades import AptConfig, AptConfiguration
-from torchrack.held_back import kernel_packages, table
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 

@@ -12,7 +12,7 @@ from torchrack.facts.survey import HostSurvey
 from torchrack.nvidia_smi import PROCESSES
 from torchrack.operations.files import controller_file, read
 from torchrack.settings.model import Settings
-from torchrack.workload import LABEL
+from torchrack.workloads.workload import LABEL
 
 NO_ROOT = "==no-root"
 """The line the script prints, before sudo's own message, where it can't become root."""

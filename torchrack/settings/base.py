@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from torchrack.public_keys import check_key
+from torchrack.base.public_keys import check_key
 from torchrack.settings.section import Section
 
 

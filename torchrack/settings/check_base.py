@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from torchrack.certificates import read_ca
+from torchrack.base.certificates import read_ca
 from torchrack.errors import Problem, TorchrackError
 from torchrack.settings.model import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from torchrack.docker_version import OLDEST, major
+from torchrack.docker.version import OLDEST, major
 from torchrack.errors import Problem
 from torchrack.settings.model import Settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from torchrack.base.public_keys import key_of
 from torchrack.errors import HostError, Problem
-from torchrack.public_keys import key_of
 
 
 def administrators(host: str, deploy_user: str | None, login: str) -> tuple[str, ...]:

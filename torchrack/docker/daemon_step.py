@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torchrack.daemon_json import NotAnObjectError, parse, step
+from torchrack.docker.daemon_json import NotAnObjectError, parse, step
 from torchrack.facts.docker import DaemonState
 
 Step = Literal["none", "start", "reload", "restart"]

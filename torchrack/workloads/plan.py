@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from torchrack import workload as names
-from torchrack.container_diff import Difference, differences, owner
 from torchrack.errors import Problem
 from torchrack.facts.containers import Found, Volume
 from torchrack.settings.workloads import Workload
+from torchrack.workloads import workload as names
+from torchrack.workloads.diff import Difference, differences, owner
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torchrack import workload as names
 from torchrack.errors import TorchrackError
 from torchrack.settings.workloads import Workload
-from torchrack.workload_plan import Declared, OwnFile
+from torchrack.workloads import workload as names
+from torchrack.workloads.plan import Declared, OwnFile
 
 Template = Callable[..., str]
 """Renders a unit file from named values."""

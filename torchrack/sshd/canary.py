@@ -16,7 +16,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from torchrack.errors import Problem
 from torchrack.facts.sshd import RUN_DIRECTORY, copy_aside
-from torchrack.sshd_proof import LoginError, prove_login
+from torchrack.sshd.proof import LoginError, prove_login
 
 _PATIENCE = 15
 """Seconds for each login; the canary listens before the first."""

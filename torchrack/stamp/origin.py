@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from torchrack.stamp import Commit
+from torchrack.stamp.content import Commit
 
 TIMEOUT = 10
 """Seconds that git may take; a repository on a dead network drive must not hang the deploy."""
@@ -59,6 +59,6 @@ def torchrack_version() -> str:
     try:
         return version("torchrack")
     except PackageNotFoundError:
-        project = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+        project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
         found = re.search(r'^version = "([^"]+)"', project, re.MULTILINE)
         return found[1] if found else "unknown"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torchrack.workload import LABEL, SPEC_LABEL, ContainerSpec, network_name
+from torchrack.workloads.workload import LABEL, SPEC_LABEL, ContainerSpec, network_name
 
 Inspect = Mapping[str, Any]
 """One object of ``docker container inspect``."""

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from torchrack.daemon_json import Json, merge
-from torchrack.docker_version import OLDEST, major
+from torchrack.apt.repository import Repository
+from torchrack.docker.daemon_json import Json, merge
+from torchrack.docker.version import OLDEST, major
 from torchrack.errors import HostError, Problem
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey
-from torchrack.repository import Repository
 from torchrack.settings.docker import Docker
 
 ENGINES = {"docker-ce": "docker-ce", "distro": "docker.io"}

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from torchrack.apt.openpgp import NotAKeyError, armour, keys
 from torchrack.errors import HostError, Problem
-from torchrack.openpgp import NotAKeyError, armour, keys
 
 SOURCES = "/etc/apt/sources.list.d"
 KEYRINGS = "/etc/apt/keyrings"

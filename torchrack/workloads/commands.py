@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from torchrack import workload as names
-from torchrack.container_diff import Inspect
-from torchrack.workload import LABEL, ContainerSpec, create_arguments
-from torchrack.workload_plan import OwnFile
+from torchrack.workloads import workload as names
+from torchrack.workloads.diff import Inspect
+from torchrack.workloads.plan import OwnFile
+from torchrack.workloads.workload import LABEL, ContainerSpec, create_arguments
 
 
 def quote(*words: str) -> str:

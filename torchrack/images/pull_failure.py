@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from torchrack.errors import Problem
-from torchrack.image_policy import Reference
+from torchrack.images.policy import Reference
 from torchrack.settings.images import Registry
 
 _TIMED_OUT = (124, 137)  # timeout(1): the time was up; it had to kill

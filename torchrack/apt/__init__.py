@@ -1,0 +1,1 @@
+"""APT repositories and their keys."""

@@ -1,0 +1,1 @@
+"""Decisions of the ``base`` stage: accounts, keys, certificates, what is held back."""

@@ -1,0 +1,1 @@
+"""Decisions of the ``docker`` stage: the engine, its version, daemon.json."""

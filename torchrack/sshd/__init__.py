@@ -1,0 +1,1 @@
+"""Decisions and proofs of the ``sshd`` stage."""

@@ -1,0 +1,1 @@
+"""Decisions of the ``stamp`` stage: what was deployed, and where from."""
