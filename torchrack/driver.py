@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
+from torchrack.apt.repository import Repository
 from torchrack.errors import HostError, Problem
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey
 from torchrack.gpus import Flavour, best_flavour, lookup, obstacle
-from torchrack.repository import Repository
 from torchrack.settings.driver import Driver
 
 NOT_THE_DRIVER = re.compile(

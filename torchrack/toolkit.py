@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from torchrack.apt.repository import Repository
 from torchrack.facts.survey import Survey
-from torchrack.repository import Repository
 from torchrack.settings.toolkit import Toolkit
 
 PACKAGES = (
