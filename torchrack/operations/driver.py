@@ -34,7 +34,9 @@ apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin} || {{ echo {fai
 apt-mark hold {pinning}
 for kernel in {kernels}; do
     [ -e "/lib/modules/$kernel/build" ] && continue
-    apt-cache show "linux-headers-$kernel" >/dev/null 2>&1 && apt install "linux-headers-$kernel"
+    apt-cache show "linux-headers-$kernel" >/dev/null 2>&1 || continue
+    apt install "linux-headers-$kernel"
+    apt-mark hold "linux-headers-$kernel"  # as base holds it, which has run before it was there
 done
 true
 """
