@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -53,9 +53,36 @@ class Gpu:
 
 
 @cache
+def _file() -> dict[str, Any]:
+    return _load("gpus.yml")
+
+
 def _table() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = _load("gpus.yml")["gpus"]
+    table: dict[str, list[str]] = _file()["gpus"]
     return table
+
+
+def source() -> str:
+    """Return where the table is from ("pci.ids 2026.10.24")."""
+    return str(_file()["source"])
+
+
+def all_gpus() -> Iterator[Gpu]:
+    """Yield every GPU of the table, by device id."""
+    for device in _table():
+        gpu = lookup(device)
+        if gpu is not None:
+            yield gpu
+
+
+def nvswitch(device_id: str) -> str | None:
+    """Return the name of the NVSwitch with this PCI device id, or None where it is none.
+
+    Args:
+        device_id: four hex digits ("22a3").
+    """
+    switches: dict[str, str] = _file()["nvswitches"]
+    return switches.get(device_id.lower())
 
 
 def lookup(device_id: str) -> Gpu | None:
@@ -81,6 +108,16 @@ def _rules(architecture: str) -> dict[str, Any]:
 def flavours(architecture: str) -> frozenset[Flavour]:
     """Return the kernel module flavours that drive GPUs of an architecture."""
     return frozenset(_rules(architecture)["flavours"])
+
+
+def rules_source(architecture: str) -> str:
+    """Return the name of the source of an architecture's rules, in knowledge/sources.yml."""
+    return str(_rules(architecture)["source"])
+
+
+def proprietary_ends_before() -> int:
+    """Return the first driver branch without proprietary kernel modules."""
+    return int(_RULES["proprietary_ends_before"])
 
 
 def last_branch(architecture: str) -> int | None:

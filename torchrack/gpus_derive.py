@@ -40,6 +40,19 @@ def rows(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
                 yield device.lower(), match["chip"], match["product"] or ""
 
 
+def nvswitches(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield device id and name of NVIDIA's NVSwitches in ``pci.ids`` lines."""
+    of_nvidia = False
+    for line in lines:
+        if line[:1] not in ("\t", "#", "", "\n"):
+            of_nvidia = line.startswith("10de ")
+        elif of_nvidia and line.startswith("\t") and not line.startswith("\t\t"):
+            device, name = line.strip().split(None, 1)
+            match = re.search(r"\[(.*NVSwitch.*)\]", name)
+            if match:
+                yield device.lower(), match[1]
+
+
 def version(lines: Iterable[str]) -> str:
     """Return the database's version, its date with dots.
 
@@ -61,6 +74,8 @@ def table(text: str) -> str:
         f'  "{device}": [{chip}, {json.dumps(product, ensure_ascii=False)}]'
         for device, chip, product in rows(lines)
     ]
+    body.append("nvswitches:")
+    body += [f'  "{device}": {json.dumps(name)}' for device, name in nvswitches(lines)]
     return _HEADER + "\n".join(body) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""The subcommands of ``torchrack``, a module each."""

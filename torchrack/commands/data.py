@@ -1,0 +1,34 @@
+"""``torchrack data``: the knowledge tables."""
+
+from __future__ import annotations
+
+import typer
+
+from torchrack import gpus
+from torchrack.knowledge import builtin
+from torchrack.knowledge.check import problems
+
+app = typer.Typer(no_args_is_help=True, help="The tables that the contract is resolved from.")
+
+
+@app.callback()
+def data() -> None:
+    """The tables that the contract is resolved from."""
+
+
+@app.command("check")
+def check() -> None:
+    """Check that the tables agree with each other; exit status 2 when they do not."""
+    known = builtin()
+    found = problems(known)
+    for problem in found:
+        typer.echo(problem, err=True)
+    if found:
+        typer.echo(f"{len(found)} problem(s) in torchrack/knowledge", err=True)
+        raise typer.Exit(2)
+    typer.echo(
+        f"The tables are consistent: {sum(1 for _ in gpus.all_gpus())} GPUs ({gpus.source()}), "
+        f"{len(known.branches)} driver branches, {len(known.cuda)} CUDA toolkits, "
+        f"{len(known.releases)} PyTorch releases, {len(known.rules)} rules, "
+        f"{len(known.sources)} sources."
+    )
