@@ -50,13 +50,13 @@ def _combinations(case: Case) -> list[str]:
         return []
     scored = []
     for place, option in enumerate(_options(case)):
-        for kind in ("closest", "newest"):
+        for rank, kind in enumerate(("closest", "newest", "same CUDA")):
             chosen = [_image(case, wish, option, kind) for wish in case.images]
             if all(image for image, _ in chosen):
                 changed = sum(changed for _, changed in chosen)
                 unmet = drivers.wished(case, option)
                 line = _line(case, option, [image for image, _ in chosen if image])
-                scored.append((_doubtful(case, option), unmet + changed, kind, place, line))
+                scored.append((_doubtful(case, option), unmet + changed, place, rank, line))
     best = [one for one in scored if not one[0]] or scored
     return list(dict.fromkeys(line for *_, line in sorted(best)))[:_MOST]
 
@@ -93,6 +93,8 @@ def _image(case: Case, wish: ImageWish, option: Option, kind: str) -> tuple[Imag
         fit = images.fit(case, replace(wish, torch=torch, cuda=AUTO), option)
         return (None if fit.conflicts else fit.image), True
     for other in _others(case, wish):
+        if kind == "same CUDA" and other.cuda != images.short(wish.cuda):
+            continue
         fit = images.fit(case, other, option)
         if not fit.conflicts:
             return fit.image, True
