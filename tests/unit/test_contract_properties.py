@@ -38,6 +38,7 @@ FACTS = st.builds(
     nvswitches=st.integers(0, 4),
     kernel=st.sampled_from([None, "6.8.0-45-generic", "6.12.9-homebrew", ""]),
     secure_boot=st.sampled_from([None, True, False]),
+    dkms_key_enrolled=st.booleans(),
     offered=st.one_of(
         st.none(), st.lists(st.one_of(st.sampled_from(VERSIONS), TEXT), max_size=4).map(tuple)
     ),

@@ -49,6 +49,9 @@ def explain(
     secure_boot: Annotated[
         bool | None, typer.Option(help="whether Secure Boot is on; left out: not known")
     ] = None,
+    dkms_key: Annotated[
+        bool, typer.Option("--dkms-key", help="the firmware knows the host's DKMS key")
+    ] = False,
     nvswitches: Annotated[int, typer.Option(min=0, help="NVSwitches in the host, count")] = 0,
     fabric_manager: Annotated[
         bool | None, typer.Option(help="whether to install Fabric Manager; left out: as needed")
@@ -83,6 +86,7 @@ def explain(
         nvswitches=nvswitches + len(switches),
         kernel=kernel,
         secure_boot=secure_boot,
+        dkms_key_enrolled=dkms_key,
         offered=tuple(offered) if offered else None,
     )
     wishes = Wishes(

@@ -62,7 +62,8 @@ def _source(case: Case, contract: Contract) -> Iterator[Conflict]:
         for row in case.known.transitional
     ):
         yield case.conflict("transitional", f"R{contract.branch} in {contract.source}")
-    if case.facts.secure_boot and contract.modules != "signed":
+    trusted = contract.modules == "signed" or case.facts.dkms_key_enrolled
+    if case.facts.secure_boot and not trusted:
         yield case.conflict("secure-boot", "unsigned modules with Secure Boot on")
     kernel = case.facts.kernel
     if contract.modules == "signed" and kernel and kernel.split("-")[-1] not in channel.kernels:

@@ -45,7 +45,7 @@ def preference(case: Case, option: Option) -> tuple[object, ...]:
     """
     row = case.known.branches[option.branch]
     kinds = {"LTSB": 0, "PB": 1, "NFB": 2, None: 3}
-    wants_signed = case.facts.secure_boot is True
+    wants_signed = case.facts.secure_boot is True and not case.facts.dkms_key_enrolled
     return (
         row.dead(case.today),
         kinds[row.kind],
@@ -141,11 +141,12 @@ def _source(case: Case, option: Option) -> Iterator[Conflict]:
 
 
 def _secure_boot(case: Case, option: Option) -> Iterator[Conflict]:
-    if option.modules == "dkms" and case.facts.secure_boot:
+    enrolled = case.facts.dkms_key_enrolled
+    if option.modules == "dkms" and case.facts.secure_boot and not enrolled:
         yield case.conflict(
             "secure-boot",
             "Secure Boot is on, and modules that DKMS builds on the host carry no signature "
-            "that it accepts: take signed ones, or turn Secure Boot off",
+            "that it accepts: take signed ones, enrol the host's DKMS key, or turn it off",
         )
     kernel = case.facts.kernel
     kernels = case.known.channels[option.source].kernels

@@ -52,8 +52,11 @@ def _source(case: Case, contract: Contract) -> Choice:
     value = f"{contract.source} ({contract.modules})"
     if case.wishes.source != AUTO:
         return Choice("source", value, "the settings say so", "source-system")
-    if case.facts.secure_boot:
+    if contract.modules == "signed":
         why = "Secure Boot is on, and Ubuntu's archive has modules signed for it"
+        return Choice("source", value, why, "secure-boot")
+    if case.facts.secure_boot:
+        why = "Secure Boot is on, and the firmware knows the key of the host's DKMS"
         return Choice("source", value, why, "secure-boot")
     if contract.source == "cuda-repo":
         why = "Secure Boot is off or not known, and NVIDIA's repository has every exact version"

@@ -22,6 +22,7 @@ class Facts:
         nvswitches: NVSwitches on the PCI bus, count.
         kernel: release of the kernel ("6.8.0-45-generic"); None: not known.
         secure_boot: whether Secure Boot is on; None: not known.
+        dkms_key_enrolled: whether the firmware knows the key that the host's DKMS signs with.
         offered: driver versions that the host's apt offers; None: not asked.
     """
 
@@ -31,6 +32,7 @@ class Facts:
     nvswitches: int = 0
     kernel: str | None = None
     secure_boot: bool | None = None
+    dkms_key_enrolled: bool = False
     offered: tuple[str, ...] | None = None
 
 

@@ -9,7 +9,11 @@ from torchrack.contract.case import Case
 from torchrack.contract.model import AUTO, Conflict, ImageWish, Wishes
 
 _SHAPES = {
-    "driver": ("branch-known", r"\d{3,4}(\.\d+){0,2}", "a branch (580) or a version (580.159.04)"),
+    "driver": (
+        "branch-known",
+        r"[1-9][0-9]{2,3}(\.[0-9]+){0,2}",
+        "a branch (580) or a version (580.159.04)",
+    ),
     "flavour": ("flavour", r"open|proprietary", "open or proprietary"),
     "source": ("source-system", r"cuda-repo|ubuntu", "cuda-repo or ubuntu"),
     "modules": ("source-modules", r"dkms|signed", "dkms or signed"),

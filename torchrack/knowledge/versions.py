@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-VERSION = re.compile(r"\d+(\.\d+)*")
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 @lru_cache(maxsize=4096)
