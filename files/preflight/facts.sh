@@ -45,6 +45,8 @@ reach() {
         printf 'reach\t%s\t%s\t%s\t%s\n' "$name" "$url" "$?" "$(printf %s "$out" | tr '\n\t' '  ')" >&2
     ) >/dev/null &
 }
+section own-sources
+sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/torchrack-*.sources 2>/dev/null
 section apt-sources
 sources=$(apt-get update --print-uris -o Debug::NoLocking=true 2>/dev/null |
     cut -d"'" -f2 | grep -E '^https?://.*/InRelease$' | sort -u)

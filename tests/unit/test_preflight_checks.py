@@ -331,6 +331,16 @@ def test_second_sources_of_the_driver(sources, origins, count):
     assert len(found(packages.second_source, **facts)) == count
 
 
+def test_a_source_of_ours_may_still_have_the_address_before():
+    before = "http://198.51.100.7/compute/cuda/repos/debian13/x86_64"
+    facts = {
+        "apt_sources": (f"{before}/InRelease",),
+        "own_sources": (f"{before}/",),
+        "driver_origins": {"libcuda1": (before,)},
+    }
+    assert found(packages.second_source, **facts) == []
+
+
 @pytest.mark.parametrize(
     ("address", "refused"),
     [

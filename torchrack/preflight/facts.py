@@ -92,6 +92,7 @@ class HostFacts:
         containers: running containers.
         apt_holders: "pid command" of processes that still hold apt's or dpkg's locks.
         apt_sources: URIs of the InRelease files of the configured apt sources.
+        own_sources: base URIs in the sources that an earlier run wrote, whatever was set then.
         apt_check: result of ``apt-get check``; None where the locks are held.
         apt_fix: result of the simulated ``apt-get --fix-broken install``; None if not needed.
         packages: packages not cleanly installed, and those of Docker and NVIDIA.
@@ -115,6 +116,7 @@ class HostFacts:
     containers: tuple[Container, ...] = ()
     apt_holders: tuple[str, ...] = ()
     apt_sources: tuple[str, ...] = ()
+    own_sources: tuple[str, ...] = ()
     apt_check: AptResult | None = None
     apt_fix: AptResult | None = None
     packages: Mapping[str, DpkgState] = field(default_factory=dict)
@@ -163,6 +165,7 @@ def _facts(sections: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFact
         containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
         apt_holders=tuple(sections["apt-lock"]),
         apt_sources=tuple(sections["apt-sources"]),
+        own_sources=tuple(sections.get("own-sources", [])),
         apt_check=_apt_result(sections["apt-check"]),
         apt_fix=_apt_result(sections.get("apt-fix", [])),
         packages={name: DpkgState(status, version) for status, name, version in packages},

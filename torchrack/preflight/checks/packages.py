@@ -101,7 +101,9 @@ def second_source(subject: Subject) -> Iterator[Problem]:
     """The driver comes from the configured repository alone."""
     ours = subject.settings.driver.repository
     others = sorted({u for u in subject.facts.apt_sources if _DRIVER_SOURCES.search(u)})
-    others = [uri for uri in others if not _same_site(uri, ours)]
+    # A source of ours with another address was written before the setting changed, and will follow.
+    known = (ours, *subject.facts.own_sources)
+    others = [uri for uri in others if not any(_same_site(uri, base) for base in known)]
     if others:
         yield subject.problem(
             "NVIDIA driver",
@@ -112,7 +114,7 @@ def second_source(subject: Subject) -> Iterator[Problem]:
     foreign = {
         package: uris
         for package, uris in subject.facts.driver_origins.items()
-        if uris and not any(_same_site(uri, ours) for uri in uris)
+        if uris and not any(_same_site(uri, base) for uri in uris for base in known)
     }
     if foreign:
         names = ", ".join(sorted(foreign)[:6]) + (", ..." if len(foreign) > 6 else "")
@@ -127,4 +129,4 @@ def second_source(subject: Subject) -> Iterator[Problem]:
 def _same_site(uri: str, base: str) -> bool:
     """Whether an apt source lies under a repository's base URI, whatever its scheme."""
     one, other = urlsplit(uri), urlsplit(base)
-    return one.netloc == other.netloc and one.path.startswith(other.path)
+    return one.netloc == other.netloc and one.path.startswith(other.path.rstrip("/"))
