@@ -8,6 +8,7 @@ from functools import cache
 
 from torchrack.errors import TorchrackError
 from torchrack.gpus import Gpu, all_gpus, lookup, nvswitch
+from torchrack.knowledge import builtin
 
 _BRAND = re.compile(r"^(nvidia|geforce|tesla|quadro) ")
 
@@ -21,8 +22,8 @@ def find(name: str) -> str:
 
     Args:
         name: "10de:2901", "2901", or a product's name in part ("B200", "RTX 5090", "V100"). A part
-            that several products share will do where they have the same chip's architecture and
-            kernel modules.
+            that several products share will do where they have the same architecture, kernel
+            modules and compute capability.
 
     Raises:
         GpuNameError: nothing has that name, or products that differ have it.
@@ -33,12 +34,16 @@ def find(name: str) -> str:
     wanted = _words(name)
     found = [gpu for gpu in all_gpus() if wanted and _within(wanted, _words(gpu.product))]
     exact = [gpu for gpu in found if _words(gpu.product) == wanted]
-    kinds = {(gpu.architecture, gpu.flavours) for gpu in exact or found}
+    kinds = {_kind(gpu) for gpu in exact or found}
     if not kinds:
         raise GpuNameError(f"{name!r} is no GPU of the table; give its PCI id, as in 10de:2901")
     if len(kinds) > 1:
         raise GpuNameError(f"{name!r} can be {_examples(exact or found)}: say which")
     return (exact or found)[0].device
+
+
+def _kind(gpu: Gpu) -> tuple[object, ...]:
+    return gpu.architecture, gpu.flavours, builtin().capability(gpu)
 
 
 @cache
@@ -52,7 +57,7 @@ def _within(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:
 
 
 def _examples(gpus: Iterable[Gpu]) -> str:
-    by_kind: dict[tuple[str, frozenset[str]], Gpu] = {}
+    by_kind: dict[tuple[object, ...], Gpu] = {}
     for gpu in gpus:
-        by_kind.setdefault((gpu.architecture, frozenset(gpu.flavours)), gpu)
+        by_kind.setdefault(_kind(gpu), gpu)
     return " or ".join(f"{g.product} (10de:{g.device}, {g.architecture})" for g in by_kind.values())

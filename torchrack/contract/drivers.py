@@ -56,6 +56,20 @@ def preference(case: Case, option: Option) -> tuple[object, ...]:
     )
 
 
+def version(case: Case, option: Option) -> str | None:
+    """Return the exact version: the wished, else the newest offered, else the newest known.
+
+    Ubuntu's archive has versions of its own, so that only the host's apt knows them.
+    """
+    if case.wished_version and case.wished_branch == option.branch:
+        return case.wished_version
+    if case.facts.offered is not None:
+        offered = [v for v in case.facts.offered if numbers(v)[0] == option.branch]
+        return max(offered, key=numbers, default=None)
+    seen = case.known.branches[option.branch].versions
+    return seen[-1] if seen and option.source == "cuda-repo" else None
+
+
 def objections(case: Case, option: Option) -> list[Conflict]:
     """Return what speaks against an option on this host; empty where it works."""
     return [found for rule in _RULES for found in rule(case, option)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torchrack.contract.case import Case
+from torchrack.contract.drivers import version
 from torchrack.contract.model import Conflict, ImageWish, Option
 from torchrack.contract.requirements import RequirementError, parse, satisfied
 from torchrack.gpus import Gpu
@@ -48,10 +49,9 @@ def requirement_findings(
 
 
 def _properties(case: Case, gpu: Gpu, option: Option) -> dict[str, str | None]:
-    exact = case.wished_version if case.wished_branch == option.branch else None
     return {
         "brand": _BRANDS.get(gpu.product.split()[0]),
-        "driver": exact or str(option.branch),
+        "driver": version(case, option) or str(option.branch),
         "cuda": case.known.branches[option.branch].cuda,
         "arch": case.known.capability(gpu),
     }

@@ -113,7 +113,7 @@ def _contract(case: Case, outcome: _Outcome) -> Contract:
         modules=option.modules,
         flavour=option.flavour,
         branch=option.branch,
-        driver=_version(case, option),
+        driver=drivers.version(case, option),
         cuda=known.branches[option.branch].cuda,
         fabric_manager=(
             known.fabric_manager_package(option.source, option.branch) if wants_fabric else None
@@ -125,19 +125,6 @@ def _contract(case: Case, outcome: _Outcome) -> Contract:
         images=outcome.images,
         builds=_builds(case, option),
     )
-
-
-def _version(case: Case, option: Option) -> str | None:
-    """Return the exact version: the wished, else the newest offered, else the newest known.
-
-    Ubuntu's archive has versions of its own, so that only the host's apt knows them.
-    """
-    if case.wished_version:
-        return case.wished_version
-    if case.facts.offered is not None:
-        return [v for v in case.facts.offered if numbers(v)[0] == option.branch][-1]
-    seen = case.known.branches[option.branch].versions
-    return seen[-1] if seen and option.source == "cuda-repo" else None
 
 
 def _builds(case: Case, option: Option) -> tuple[str, ...]:
