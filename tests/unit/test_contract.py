@@ -122,6 +122,23 @@ def test_the_checker_sees_a_contract_that_was_changed(field, value, rule):
 
 
 @pytest.mark.parametrize(
+    ("wishes", "rule"),
+    [
+        (Wishes(flavour="proprietary"), "flavour"),
+        (Wishes(source="ubuntu"), "source-system"),
+        (Wishes(modules="signed"), "source-modules"),
+        (Wishes(toolkit="1.20.0-1"), "toolkit-docker"),
+        (Wishes(driver="595"), "offered"),
+        (Wishes(images=(ImageWish(),)), "torch-known"),
+    ],
+)
+def test_the_checker_sees_a_wish_that_was_not_met(wishes, rule):
+    facts = Facts(("2684",))
+    contract = resolve(facts, Wishes(), today=TODAY).contract
+    assert [conflict.rule for conflict in check(contract, facts, wishes)] == [rule]
+
+
+@pytest.mark.parametrize(
     ("gpu", "cuda", "rule"),
     [("2901", "12.6", "torch-gpu"), ("1db5", "13.0", "cuda-gpu"), ("2901", "14.0", "cuda-floor")],
 )

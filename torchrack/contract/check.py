@@ -34,6 +34,7 @@ def check(
     found = [
         *_gpus(case, contract),
         *_source(case, contract),
+        *(_wishes(case, contract) if wishes else ()),
         *_versions(case, contract),
         *_around(case, contract),
     ]
@@ -68,6 +69,22 @@ def _source(case: Case, contract: Contract) -> Iterator[Conflict]:
     kernel = case.facts.kernel
     if contract.modules == "signed" and kernel and kernel.split("-")[-1] not in channel.kernels:
         yield case.conflict("signed-kernel", f"no signed modules for {kernel}")
+
+
+def _wishes(case: Case, contract: Contract) -> Iterator[Conflict]:
+    wishes = case.wishes
+    if wishes.flavour not in ("auto", contract.flavour):
+        yield case.conflict("flavour", f"{contract.flavour} in place of {wishes.flavour}")
+    if wishes.source not in ("auto", contract.source):
+        yield case.conflict("source-system", f"{contract.source} in place of {wishes.source}")
+    if wishes.modules not in ("auto", contract.modules):
+        yield case.conflict("source-modules", f"{contract.modules} in place of {wishes.modules}")
+    if wishes.toolkit not in ("auto", contract.toolkit):
+        yield case.conflict("toolkit-docker", f"{contract.toolkit} in place of {wishes.toolkit}")
+    if sorted(image.name for image in contract.images) != sorted(
+        wish.name for wish in set(wishes.images)
+    ):
+        yield case.conflict("torch-known", "not one image for each wish")
 
 
 def _versions(case: Case, contract: Contract) -> Iterator[Conflict]:
