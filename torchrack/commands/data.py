@@ -6,7 +6,7 @@ import typer
 
 from torchrack import gpus
 from torchrack.knowledge import builtin
-from torchrack.knowledge.check import problems
+from torchrack.knowledge.check import problems, unchecked
 
 app = typer.Typer(no_args_is_help=True, help="The tables that the contract is resolved from.")
 
@@ -32,3 +32,8 @@ def check() -> None:
         f"{len(known.releases)} PyTorch releases, {len(known.rules)} rules, "
         f"{len(known.sources)} sources."
     )
+    rows = unchecked(known)
+    if rows:
+        typer.echo(f"{len(rows)} rows were not compared with their source in all they say:")
+    for row in rows:
+        typer.echo(f"  {row}")

@@ -17,8 +17,18 @@ def problems(knowledge: Knowledge) -> list[str]:
     return [problem for check in checks for problem in check(knowledge)]
 
 
-def _sources(known: Knowledge) -> Iterator[str]:
-    sourced: dict[str, list[Sourced]] = {
+def unchecked(known: Knowledge) -> list[str]:
+    """Return the rows that were not compared with their source in all they say, by table."""
+    return [
+        f"{table}: {list(row)[2][1]}"
+        for table, rows in _sourced(known).items()
+        for row in rows
+        if not row.checked
+    ]
+
+
+def _sourced(known: Knowledge) -> dict[str, list[Sourced]]:
+    return {
         "rules": list(known.rules.values()),
         "branches": list(known.branches.values()),
         "majors": list(known.majors.values()),
@@ -32,9 +42,12 @@ def _sources(known: Knowledge) -> Iterator[str]:
         "dcgm": list(known.dcgm),
         "fabric_managers": list(known.fabric_managers),
     }
+
+
+def _sources(known: Knowledge) -> Iterator[str]:
     named = {row["source"] for row in gpus.ARCHITECTURES.values()}
     named |= {row.versions_source for row in known.branches.values() if row.versions_source}
-    for table, rows in sourced.items():
+    for table, rows in _sourced(known).items():
         for row in rows:
             named.add(row.source)
             if row.source not in known.sources:

@@ -31,9 +31,10 @@ class Source(Row):
 
 
 class Sourced(Row):
-    """A row with the name of its source."""
+    """A row with the name of its source; not checked: not all of it was compared with that."""
 
     source: str
+    checked: bool = True
 
 
 class Branch(Sourced):
