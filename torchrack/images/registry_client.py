@@ -183,21 +183,20 @@ class RegistryClient:
         url = f"https://{self._api}/v2/{path}"
         headers = {"Accept": ", ".join(accept)}
         login = self._logins.get(repository)
-        for _ in range(2):
-            sent = {**headers, "Authorization": login} if login else headers
-            answer = self._https.get(url, sent, what=what, limit=_LIMIT)
-            if answer.status != 401 or (login and login.startswith("Basic ")):
-                break
+        answer = self._ask(url, headers, login, what)
+        # A password is tried once; a token may have expired.
+        if answer.status == 401 and not (login or "").startswith("Basic "):
             challenge = answer.headers.get("www-authenticate", "")
             login = authorization(self._https, self._registry, repository, challenge)
             self._logins[repository] = login
-        else:
-            answer = self._https.get(
-                url, {**headers, "Authorization": login or ""}, what=what, limit=_LIMIT
-            )
+            answer = self._ask(url, headers, login, what)
         if answer.status == 200:
             return answer
         raise self._failure(answer, what)
+
+    def _ask(self, url: str, headers: Mapping[str, str], login: str | None, what: str) -> Response:
+        sent = {**headers, "Authorization": login} if login else headers
+        return self._https.get(url, sent, what=what, limit=_LIMIT)
 
     def _failure(self, answer: Response, what: str) -> RegistryError:
         code = _code(answer.body)
