@@ -10,6 +10,7 @@ import typer
 
 from torchrack.commands import data
 from torchrack.commands.explain import explain
+from torchrack.commands.plan import plan
 from torchrack.errors import TorchrackError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ def torchrack(
 
 
 app.command("explain")(explain)
+app.command("plan")(plan)
 app.add_typer(data.app, name="data")
 
 

@@ -1,0 +1,79 @@
+"""The contracts of a fleet: the resolver's answer for each host that could be asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torchrack.contract.model import Answer, Facts, Wishes
+from torchrack.contract.question import facts_of, wishes_of
+from torchrack.contract.resolve import resolve
+from torchrack.errors import Problem
+from torchrack.inventory import FleetHost
+from torchrack.preflight.facts import HostFacts
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The answer to a host's question.
+
+    Args:
+        facts: what the host is.
+        wishes: what its settings ask for.
+        answer: the contract, or the conflicts.
+        loaded_driver: version of the NVIDIA module that is loaded now; None: no module is.
+    """
+
+    facts: Facts
+    wishes: Wishes
+    answer: Answer
+    loaded_driver: str | None
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """A host's name with its plan, or with the problem that kept it from being asked."""
+
+    name: str
+    outcome: Planned | Problem
+
+    @property
+    def verdict(self) -> Literal["ok", "warn", "conflict", "unknown"]:
+        """The answer's verdict; unknown where the host could not be asked."""
+        return "unknown" if isinstance(self.outcome, Problem) else self.outcome.answer.verdict
+
+
+def plan(
+    hosts: Iterable[FleetHost], found: Mapping[str, HostFacts | Problem], *, today: dt.date
+) -> list[HostPlan]:
+    """Resolve the contract of every host, in the order of the inventory.
+
+    Args:
+        hosts: the hosts with their settings.
+        found: by name, what a host is, or why that is not known.
+        today: the day that decides which branches have ended.
+    """
+    answers: dict[tuple[Facts, Wishes], Answer] = {}
+    plans = []
+    for host in hosts:
+        known = found[host.name]
+        if isinstance(known, Problem):
+            plans.append(HostPlan(host.name, known))
+            continue
+        question = facts_of(known), wishes_of(host.settings)
+        if question not in answers:  # hosts of a fleet are much alike
+            answers[question] = resolve(*question, today=today)
+        planned = Planned(*question, answers[question], known.loaded_driver)
+        plans.append(HostPlan(host.name, planned))
+    return plans
+
+
+def status(plans: Iterable[HostPlan]) -> int:
+    """Return the exit status: 2 with a conflict, else 1 with an unknown host, else 0.
+
+    A conflict is certain whatever the other hosts would say, so it wins.
+    """
+    verdicts = {one.verdict for one in plans}
+    return 2 if "conflict" in verdicts else int("unknown" in verdicts)
