@@ -25,6 +25,8 @@ _state_file = Path(os.environ.get("TORCHRACK_LAB", _root / ".lab")) / "state.jso
 if not _state_file.is_file():
     sys.exit(f"There is no lab in {_state_file.parent}: start one with make lab.")
 _lab = json.loads(_state_file.read_text())
+if "pytorch" not in _lab["images"]:
+    sys.exit(f"The lab in {_state_file.parent} has no images: run python -m lab up.")
 _public_key = Path(_lab["ssh_key"] + ".pub").read_text().strip()
 
 _mirror = {

@@ -12,10 +12,15 @@ from rich.table import Table
 from torchrack.errors import Problem
 
 
-def console() -> Console:
-    """The console for messages: standard error, in colour only on a terminal."""
-    width = None if sys.stderr.isatty() else int(os.environ.get("COLUMNS", "160"))
-    return Console(stderr=True, width=width, highlight=False)
+def console(*, stderr: bool = True) -> Console:
+    """A console: in colour, and as wide as it is, only on a terminal.
+
+    Args:
+        stderr: for messages; False is standard output, for answers.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "160"))
+    return Console(stderr=stderr, width=width, highlight=False)
 
 
 def print_problems(title: str, problems: Iterable[Problem]) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import sys
 from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from torchrack.commands.explain_json import as_data
 from torchrack.commands.explain_text import render
@@ -19,6 +16,7 @@ from torchrack.contract.resolve import resolve
 from torchrack.gpu_names import GpuNameError, find
 from torchrack.gpus import nvswitch
 from torchrack.knowledge import builtin
+from torchrack.report import console
 
 STATUS = {"ok": 0, "warn": 0, "conflict": 2}
 """The exit status by verdict."""
@@ -104,7 +102,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(as_data(answer, facts), indent=2))
     else:
-        _console().print(render(answer, facts))
+        console(stderr=False).print(render(answer, facts))
     raise typer.Exit(STATUS[answer.verdict])
 
 
@@ -135,9 +133,3 @@ def _images(torch: str, cuda: str, python: str, requires: tuple[str, ...]) -> tu
         return ()
     release = None if torch == "none" else torch
     return (ImageWish(torch=release, cuda=cuda, python=python, requires=requires),)
-
-
-def _console() -> Console:
-    """Standard output: in colour, and as wide as it is, only on a terminal."""
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
-    return Console(width=width, highlight=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from torchrack.commands.plan_json import as_data
@@ -46,7 +44,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps(as_data(plans), indent=2))
     else:
-        shown = _console()
+        shown = console(stderr=False)
         shown.print(render(plans, shown.width))
     if problems:
         print_problems("Could not tell", problems)
@@ -112,9 +110,3 @@ def _facts(hosts: list[FleetHost]) -> dict[str, HostFacts | Problem]:
     with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Asking hosts", total=len(hosts))
         return gather(hosts, lambda: progress.advance(task))
-
-
-def _console() -> Console:
-    """Standard output: in colour, and as wide as it is, only on a terminal."""
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
-    return Console(width=width, highlight=False)
