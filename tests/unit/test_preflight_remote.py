@@ -15,7 +15,7 @@ from torchrack.errors import Problem
 from torchrack.inventory import FleetHost
 from torchrack.preflight import remote
 from torchrack.preflight.facts import HostFacts
-from torchrack.preflight.script import NO_ROOT
+from torchrack.preflight.root import NO_ROOT
 from torchrack.settings.model import merge
 
 FIXTURES = Path(__file__).parent / "fixtures" / "preflight"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
@@ -17,22 +16,14 @@ from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.facts.survey import Survey
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import UnclearAnswer, parse
-from torchrack.preflight.script import NO_ROOT, script
+from torchrack.preflight.root import AS_ROOT, NO_ROOT, PASSWORDLESS, SCRIPT_TIMEOUT, no_root
+from torchrack.preflight.script import script
 from torchrack.preflight.subject import Subject
 from torchrack.settings.model import Settings, of
 
-SCRIPT_TIMEOUT = 60
-"""Seconds the script may take on the host; it takes about one."""
 LOCK_POLL = 3
 """Seconds between two looks at apt's lock."""
 _DEAD_TIMEOUT = 10
-
-_AS_ROOT = "timeout -k 5 {limit} sh -c 'eval \"$(cat)\" </dev/null'"
-"""Reads the script whole before it runs: nothing of it stands in a process list, and no command
-in it can eat the rest."""
-_PASSWORDLESS = (
-    'said=$(sudo -n true 2>&1) || {{ echo {no_root}; echo "$said"; exit 0; }}; sudo -n -H '
-)
 
 
 def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
@@ -92,7 +83,7 @@ def _ask_once(host: Host, settings: Settings) -> Subject | Problem:
         raise _gone(host, f"{type(error).__name__}: {error}".strip(": ")) from error
     answered = time.time()
     if NO_ROOT in output.stdout_lines:
-        return _no_root(host, output.stdout_lines)
+        return no_root(host.name, host.data.get("ssh_user") or "the login", output.stdout_lines)
     if not ok:
         said = [line for line in output.stderr_lines if not line.startswith("reach\t")]
         failure = failure or " ".join(said[-3:])
@@ -108,9 +99,7 @@ def _ask_once(host: Host, settings: Settings) -> Subject | Problem:
 def _run(host: Host, text: str) -> tuple[bool, CommandOutput]:
     """Run the script as root; without sudo's password, unless the inventory has one."""
     password = host.data.get("_sudo_password") or host.connector_data.get("prompted_sudo_password")
-    command = _AS_ROOT.format(limit=SCRIPT_TIMEOUT)
-    if not password:
-        command = _PASSWORDLESS.format(no_root=NO_ROOT) + command
+    command = AS_ROOT if password else PASSWORDLESS
     arguments: dict[str, Any] = {"_stdin": [text], "_timeout": SCRIPT_TIMEOUT + 15}
     if password:
         arguments |= {"_sudo": True, "_sudo_password": password}
@@ -141,18 +130,6 @@ def _gone(host: Host, failure: str) -> HostError:
             "bring the host up again, and run again; the other hosts go on without it",
         )
     )
-
-
-def _no_root(host: Host, lines: list[str]) -> Problem:
-    said = " ".join(lines[lines.index(NO_ROOT) + 1 :]).strip() or "sudo failed without a word"
-    missing = re.search(r"not found|No such file", said)
-    user = host.data.get("ssh_user") or "the login"
-    fix = (
-        "install the package sudo (as root, at the console)"
-        if missing
-        else f"as root: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}, mode 0440"
-    )
-    return Problem(host.name, "Root through sudo", said, f"sudo without a password for {user}", fix)
 
 
 def fault(host: Host, error: Exception) -> Problem:

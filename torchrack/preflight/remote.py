@@ -22,7 +22,8 @@ from pyinfra.connectors.sshuserclient.client import get_host_keys
 from torchrack.errors import Problem
 from torchrack.inventory import FleetHost
 from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
-from torchrack.preflight.script import NO_ROOT, script
+from torchrack.preflight.root import NO_ROOT, PASSWORDLESS, SCRIPT_TIMEOUT, no_root
+from torchrack.preflight.script import script
 from torchrack.settings import Preflight
 from torchrack.settings.model import Settings, merge
 
@@ -30,13 +31,7 @@ AT_ONCE = 40
 """Hosts asked at the same time."""
 CONNECT_TIMEOUT = 10
 """Seconds to connect, as in a run of pyinfra."""
-SCRIPT_TIMEOUT = 60
-"""Seconds the script may take on the host; it takes about one."""
 
-_COMMAND = (
-    f'said=$(sudo -n true 2>&1) || {{ echo {NO_ROOT}; echo "$said"; exit 0; }}; '
-    f"exec sudo -n -H timeout -k 5 {SCRIPT_TIMEOUT} sh -c 'eval \"$(cat)\" </dev/null'"
-)
 _DROPPED = (SSHException, EOFError, ConnectionResetError)
 """What a busy sshd or bastion does to a connection too many; worth another try."""
 _FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
@@ -88,7 +83,7 @@ def _ask(host: FleetHost) -> HostFacts | Problem:
         found, fix = next((f, x) for k, f, x in _FAILURES if isinstance(error, k))
         return _unknown(host, found.format(error=text, kind=kind), fix.format(pins=pins))
     if NO_ROOT in out:
-        return _no_root(host, out)
+        return no_root(host.name, host.data["ssh_user"], out)
     if rc != 0:
         said = " ".join(err[-3:]) or "without a word"
         return _unknown(host, f"a script that ended with {rc}: {said}", "look at the host")
@@ -128,7 +123,7 @@ def _connect(client: SSHClient, data: dict[str, Any]) -> None:
 
 def _run(client: SSHClient, text: str) -> tuple[int, list[str], list[str]]:
     """Run the script as root, read from standard input; return exit status and output lines."""
-    command = f"sh -c {shlex.quote(_COMMAND)}"  # the login shell may be another than sh
+    command = f"sh -c {shlex.quote(PASSWORDLESS)}"  # the login shell may be another than sh
     stdin, stdout, stderr = client.exec_command(command, timeout=SCRIPT_TIMEOUT + 15)
     stdin.write(text)
     stdin.channel.shutdown_write()
@@ -145,18 +140,6 @@ def _lean(settings: Settings) -> Settings:
 
 def _known_hosts(data: dict[str, Any]) -> str:
     return str(Path(data["ssh_known_hosts_file"]).expanduser())
-
-
-def _no_root(host: FleetHost, lines: list[str]) -> Problem:
-    said = " ".join(lines[lines.index(NO_ROOT) + 1 :]).strip() or "sudo failed without a word"
-    user = host.data["ssh_user"]
-    return Problem(
-        host.name,
-        "Root through sudo",
-        said,
-        f"sudo without a password for {user}",
-        f"as root: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}, mode 0440",
-    )
 
 
 def _unknown(host: FleetHost, found: str, fix: str) -> Problem:

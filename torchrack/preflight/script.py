@@ -14,9 +14,6 @@ from torchrack.operations.files import controller_file, read
 from torchrack.settings.model import Settings
 from torchrack.workloads.workload import LABEL
 
-NO_ROOT = "==no-root"
-"""The line the script prints, before sudo's own message, where it can't become root."""
-
 _SYSTEM_CAS = '"$system_cas"'
 
 
