@@ -10,12 +10,13 @@ import pytest
 from paramiko import AuthenticationException, BadHostKeyException, RSAKey, SSHException
 from pyinfra.api.exceptions import PyinfraError
 
+from torchrack import remote as connections
 from torchrack.connect import connection_data
 from torchrack.errors import Problem
 from torchrack.inventory import FleetHost
 from torchrack.preflight import remote
 from torchrack.preflight.facts import HostFacts
-from torchrack.preflight.root import NO_ROOT
+from torchrack.root import NO_ROOT
 from torchrack.settings.model import merge
 
 FIXTURES = Path(__file__).parent / "fixtures" / "preflight"
@@ -43,12 +44,15 @@ class Client:
 
     def exec_command(self, command, timeout):
         rc, out, err = self.answer
-        channel = SimpleNamespace(shutdown_write=lambda: None, recv_exit_status=lambda: rc)
         self.seen.append(command)
-        stdin = SimpleNamespace(channel=channel, write=self.seen.append)
-        stdout, stderr = io.BytesIO(out), io.BytesIO(err)
-        stdout.channel = channel
-        return stdin, stdout, stderr
+        channel = SimpleNamespace(
+            shutdown_write=lambda: None,
+            recv_exit_status=lambda: rc,
+            recv=io.BytesIO(out).read,
+            recv_stderr=io.BytesIO(err).read,
+            close=lambda: None,
+        )
+        return SimpleNamespace(write=self.seen.append), SimpleNamespace(channel=channel), None
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def gather(monkeypatch, tmp_path):
         address="192.0.2.1", port=22, user="admin", known_hosts=str(known), key=None, agent=True
     )
     data["ssh_connect_retry_max_delay"] = 0
-    monkeypatch.setattr(remote, "SSHClient", Client)
+    monkeypatch.setattr(connections, "SSHClient", Client)
 
     def run(*failures, answer=(0, RECORDED, b"")):
         Client.failures, Client.answer, Client.seen = list(failures), answer, []
@@ -127,6 +131,7 @@ def test_a_connection_that_is_always_dropped_ends(gather):
         ((0, f"{NO_ROOT}\nsudo: a password is required".encode(), b""), "sudo", "a password is"),
         ((1, b"", b"no folder could be made in /run"), "Facts", "ended with 1: no folder"),
         ((0, RECORDED[:200], b""), "Facts", "makes no sense"),
+        ((0, b"x" * (9 * 2**20), b""), "Facts", "more than 8 MiB"),
     ],
 )
 def test_an_answer_that_is_none(gather, answer, what, said):

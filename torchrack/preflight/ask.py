@@ -16,9 +16,9 @@ from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.facts.survey import Survey
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import UnclearAnswer, parse
-from torchrack.preflight.root import AS_ROOT, NO_ROOT, PASSWORDLESS, SCRIPT_TIMEOUT, no_root
 from torchrack.preflight.script import script
 from torchrack.preflight.subject import Subject
+from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, as_root, no_root, passwordless
 from torchrack.settings.model import Settings, of
 
 LOCK_POLL = 3
@@ -99,7 +99,7 @@ def _ask_once(host: Host, settings: Settings) -> Subject | Problem:
 def _run(host: Host, text: str) -> tuple[bool, CommandOutput]:
     """Run the script as root; without sudo's password, unless the inventory has one."""
     password = host.data.get("_sudo_password") or host.connector_data.get("prompted_sudo_password")
-    command = AS_ROOT if password else PASSWORDLESS
+    command = (as_root if password else passwordless)(SCRIPT_TIMEOUT)
     arguments: dict[str, Any] = {"_stdin": [text], "_timeout": SCRIPT_TIMEOUT + 15}
     if password:
         arguments |= {"_sudo": True, "_sudo_password": password}

@@ -1,4 +1,4 @@
-"""How the preflight script becomes root on a host, and what is told when it can't."""
+"""How a script becomes root on a host, and what is told when it can't."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ SCRIPT_TIMEOUT = 60
 NO_ROOT = "==no-root"
 """The line that is printed, before sudo's own message, where the login can't become root."""
 
-AS_ROOT = f"timeout -k 5 {SCRIPT_TIMEOUT} sh -c 'eval \"$(cat)\" </dev/null'"
-"""Reads the script whole before it runs: nothing of it stands in a process list, and no command
-in it can eat the rest."""
 
-PASSWORDLESS = (
-    f'said=$(sudo -n true 2>&1) || {{ echo {NO_ROOT}; echo "$said"; exit 0; }}; '
-    f"sudo -n -H {AS_ROOT}"
-)
-"""The same for a login whose sudo asks for no password."""
+def as_root(seconds: int) -> str:
+    """Return the command of root that reads a script from standard input and runs it.
+
+    The script is read whole before it runs: nothing of it stands in a process list, and no command
+    in it can eat the rest.
+
+    Args:
+        seconds: how long the script may take.
+    """
+    return f"timeout -k 5 {seconds} sh -c 'eval \"$(cat)\" </dev/null'"
+
+
+def passwordless(seconds: int) -> str:
+    """Return the same command for a login whose sudo asks for no password."""
+    return (
+        f'said=$(sudo -n true 2>&1) || {{ echo {NO_ROOT}; echo "$said"; exit 0; }}; '
+        f"sudo -n -H {as_root(seconds)}"
+    )
 
 
 def no_root(host: str, user: str, lines: list[str]) -> Problem:
