@@ -122,7 +122,8 @@ def test_settings_without_problems():
     [
         (CATALOG["pytorch"], False),
         (f"registry.example:5000/a/b@{DIGEST}", False),
-        ("registry.example/ml/pytorch:2.13", True),
+        ("registry.example/ml/pytorch:2.13", False),
+        ("registry.example/ml/pytorch", True),
         ("registry.example/ml/pytorch:latest@sha256:abc", True),
         (f"pytorch@{DIGEST}", True),
         (f"registry.example/UPPER@{DIGEST}", True),

@@ -12,7 +12,7 @@ from pathlib import Path
 from torchrack.errors import Problem
 from torchrack.settings.check_base import ca_certificates
 from torchrack.settings.check_docker import docker_version
-from torchrack.settings.images import REFERENCE
+from torchrack.settings.images import REFERENCE, TAGGED
 from torchrack.settings.model import Settings
 from torchrack.settings.secret import Secret
 from torchrack.settings.workloads import Port, Workload
@@ -44,13 +44,13 @@ def check_settings(host: str, settings: Settings) -> list[Problem]:
 
 def _image_references(host: str, settings: Settings) -> Iterator[Problem]:
     for name, reference in settings.images.catalog.items():
-        if not re.match(REFERENCE, reference):
+        if not re.match(REFERENCE, reference) and not re.match(TAGGED, reference):
             yield Problem(
                 settings.images.where("catalog") or host,
                 f"images.catalog[{name!r}]",
                 repr(reference),
-                "registry/name[:tag]@sha256:<64 hex digits>",
-                "pin the image by its digest",
+                "registry/name:tag, or registry/name[:tag]@sha256:<64 hex digits>",
+                "name registry, tag and, where no lock file is to choose it, the digest",
             )
 
 

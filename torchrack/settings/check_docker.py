@@ -20,6 +20,8 @@ def docker_version(host: str, settings: Settings) -> Iterator[Problem]:
         settings: its merged settings.
     """
     docker = settings.docker
+    if docker.version == "auto":
+        return
     where = docker.where("version") or docker.where("source") or host
     # Docker's own packages have the epoch 5, the distributions' have none.
     if (docker.source == "docker-ce") != bool(re.match(r"\d+:", docker.version)):

@@ -30,12 +30,13 @@ class Docker(Section):
         "docker-ce", description="docker-ce from Docker's repository, or the distribution's"
     )
     version: str = Field(
-        "5:29.6.1*",
-        pattern=r"^(\d+:)?\d+[\w.+~:-]*\*?$",
-        description="engine version as apt names it; a * at the end stands for any suffix",
+        "auto",
+        pattern=r"^(auto|(\d+:)?\d+[\w.+~:-]*\*?)$",
+        description='"auto", or the version as apt names it, where a * at the end stands for any '
+        "suffix; the lock file has the exact one",
     )
-    containerd_version: str | None = Field(
-        "2.2.6-1*", description="containerd.io's version (docker-ce only); unset leaves it to apt"
+    containerd_version: str = Field(
+        "auto", description='containerd.io\'s (docker-ce only): "auto", or a version as above'
     )
     repository: str = Field(
         "https://download.docker.com",

@@ -12,6 +12,8 @@ from torchrack.settings.units import Seconds
 
 REFERENCE = r"^(?P<name>[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+)(:[\w.-]{1,128})?@sha256:[0-9a-f]{64}$"
 """An image reference pinned by digest: registry/name[:tag]@sha256:..."""
+TAGGED = r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+:[\w.-]{1,128}$"
+"""One whose digest the lock file has: registry/name:tag."""
 
 
 class Registry(Section):
@@ -38,7 +40,7 @@ class Registry(Section):
 
 
 class Images(Section):
-    """The images a host keeps, all pinned by digest."""
+    """The images a host keeps, all pinned by digest: here, or in the lock file."""
 
     stage: ClassVar[str] = "images"
 
@@ -47,7 +49,8 @@ class Images(Section):
     )
     catalog: dict[str, str] = Field(
         default_factory=dict,
-        description="name to reference pinned by digest; workloads name one of these",
+        description="name to registry/name:tag, whose digest the lock file keeps, or to one with "
+        "its digest; workloads name one of these",
     )
     keep: list[Annotated[str, Field(pattern=REFERENCE)]] = Field(
         default_factory=list, description="further references that pruning leaves alone"

@@ -15,7 +15,9 @@ class Toolkit(Section):
     stage: ClassVar[str] = "toolkit"
 
     version: str = Field(
-        "1.19.1-1", pattern=r"^\d+\.\d+\.\d+-\d+$", description="version of the four packages"
+        "auto",
+        pattern=r"^(auto|\d+\.\d+\.\d+-\d+)$",
+        description='"auto" or the version of the four packages; the lock file has the exact one',
     )
     repository: str = Field(
         "https://nvidia.github.io",
