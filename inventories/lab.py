@@ -21,7 +21,10 @@ from torchrack.settings import (
 )
 
 _root = Path(__file__).resolve().parents[1]
-_state_file = Path(os.environ.get("TORCHRACK_LAB", _root / ".lab")) / "state.json"
+_folder = os.environ.get("TORCHRACK_LAB")
+_state_file = Path(_folder or _root / ".lab") / "state.json"
+# Several labs are several fleets: each keeps its lock with itself.
+lock_file = Path(_folder) / "lab.lock.yml" if _folder else None
 if not _state_file.is_file():
     sys.exit(f"There is no lab in {_state_file.parent}: start one with make lab.")
 _lab = json.loads(_state_file.read_text())

@@ -10,7 +10,9 @@ An inventory is a Python file that pyinfra reads::
 
     check_fleet(__file__, globals())
 
-Every list is a group; host keys are pinned in ``known_hosts`` beside the inventory file.
+Every list is a group; host keys are pinned in ``known_hosts`` beside the inventory file. The
+fleet's lock lies beside it as well, with ``.lock.yml`` in the place of ``.py``, or where a variable
+``lock_file`` of the inventory says.
 """
 
 from __future__ import annotations
@@ -107,6 +109,18 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
     if problems:
         print_problems("Settings", problems)
         sys.exit(f"{len(problems)} problem(s) in the settings; no host was contacted.")
+    _note_files(groups, Path(inventory_file), names.get("lock_file"))
+
+
+def _note_files(groups: Mapping[str, Any], inventory: Path, lock: str | Path | None) -> None:
+    """Tell each host where its inventory and its lock are: pyinfra does not."""
+    files = {
+        "_inventory_file": str(inventory.resolve()),
+        "_lock_file": str(Path(lock or inventory.with_suffix(".lock.yml")).resolve()),
+    }
+    for entries in groups.values():
+        for _, data in entries:
+            data.update(files)
 
 
 def load_fleet(inventory_file: str | Path) -> list[FleetHost]:

@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from torchrack.errors import Problem, TorchrackError
 
 _collector: list[Problem] | None = None
+S = TypeVar("S", bound="Section")
 
 
 class SettingsError(TorchrackError, ValueError):
@@ -57,6 +58,12 @@ class Section(BaseModel):
         """Return the file and line that named a field, or None where that isn't known."""
         origins: dict[str, str] = getattr(self, "origins", {})
         return origins.get(field)
+
+    def changed(self: S, **values: Any) -> S:
+        """Return the same section with other values, which are not checked again."""
+        section = self.model_copy(update=values)
+        section.note_origins(getattr(self, "origins", {}))
+        return section
 
     def to_json(self) -> dict[str, Any]:
         """The values, as ``pyinfra INVENTORY debug-inventory --json`` shows them."""
