@@ -1,0 +1,85 @@
+"""Inventories, as commands read them: whatever is wrong is told, and ends the command with 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from torchrack.errors import Problem
+from torchrack.inventory import FleetHost, load_fleet
+from torchrack.report import print_problems
+from torchrack.settings.section import collecting
+
+
+def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
+    """Return the hosts of an inventory.
+
+    Args:
+        inventory: its file.
+        command: the command that asks, for messages ("plan").
+
+    Raises:
+        typer.Exit: it can't be read, or has no host; all problems have been told.
+    """
+    problems: list[Problem] = []
+    fleet: list[FleetHost] = []
+    failed = False
+    try:
+        with collecting(problems):
+            fleet = load_fleet(inventory)
+    except SystemExit as said:  # check_fleet's, and an inventory's own
+        failed = True
+        typer.echo(f"torchrack {command}: {said.code or 'the inventory ended early'}", err=True)
+    except Exception as error:  # an inventory is a program: it can fail in any way
+        failed = True
+        if not problems:
+            problems.append(_broken(inventory, error))
+    if not (fleet or problems or failed):
+        problems.append(
+            Problem(str(inventory), "Inventory", "no host", "at least one", "add a list of host()")
+        )
+    if problems:
+        print_problems("Inventory", dict.fromkeys(problems))
+    if problems or failed:
+        raise typer.Exit(1)
+    return fleet
+
+
+def limited(fleet: list[FleetHost], limit: Iterable[str], command: str) -> list[FleetHost]:
+    """Return the hosts that ``--limit`` names, all where it names none.
+
+    Args:
+        fleet: the hosts of the inventory.
+        limit: names, several in one separated by commas.
+        command: the command that asks, for messages.
+
+    Raises:
+        typer.Exit: a name is not in the inventory.
+    """
+    names = {name.strip() for part in limit for name in part.split(",")} - {""}
+    known = {host.name for host in fleet}
+    if names - known:
+        unknown = ", ".join(sorted(names - known))
+        message = f"--limit: no host {unknown} in the inventory; it has {', '.join(sorted(known))}"
+        typer.echo(f"torchrack {command}: {message}", err=True)
+        raise typer.Exit(1)
+    return [host for host in fleet if not names or host.name in names]
+
+
+def _broken(inventory: Path, error: Exception) -> Problem:
+    path, line, trace = str(inventory.resolve()), None, error.__traceback__
+    if isinstance(error, SyntaxError):
+        line = error.lineno
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return Problem(
+        f"{inventory}:{line}" if line else str(inventory),
+        "Inventory",
+        f"{type(error).__name__}: {error}",
+        "an inventory that can be read",
+        "correct it; no host was contacted",
+    )
