@@ -10,6 +10,7 @@ import typer
 
 from torchrack.commands import data
 from torchrack.commands.explain import explain
+from torchrack.commands.lock import lock
 from torchrack.commands.plan import plan
 from torchrack.errors import TorchrackError
 
@@ -38,6 +39,7 @@ def torchrack(
 
 app.command("explain")(explain)
 app.command("plan")(plan)
+app.command("lock")(lock)
 app.add_typer(data.app, name="data")
 
 

@@ -29,6 +29,10 @@ DRIVER_VERSION = re.compile(r"(?:\d+:)?(?P<version>\d{3}\.\d{2,3}(?:\.\d{2})?)-"
 """A Debian version whose upstream part is a driver's ("580.159.04-1ubuntu1")."""
 
 
+PINNING = "nvidia-driver-pinning-"
+"""How the names of NVIDIA's packages begin that keep apt at one version."""
+
+
 @dataclass(frozen=True)
 class Module:
     """A kernel module: version ("580.159.04") and flavour."""
@@ -124,10 +128,26 @@ def choose(settings: Driver, survey: Survey, *, host: str) -> Choice:
         extra.append(_row(_table()["fabric_manager"], branch)["package"])
     return Choice(
         module=Module(settings.version, flavour),
-        pinning=f"nvidia-driver-pinning-{settings.version}",
+        pinning=f"{PINNING}{settings.version}",
         packages=_filled([*names[flavour][settings.components], *extra], branch),
         unwanted=_filled(names[other]["only"], branch),
     )
+
+
+def every_package(os: str, branches: Iterable[int]) -> list[str]:
+    """Return the names of all packages that a driver of one of the branches could need.
+
+    Args:
+        os: ID of os-release.
+        branches: driver branches.
+    """
+    names = [_table()["daemon"]]
+    for branch in branches:
+        packages = _row(_table()[os], branch)["packages"]
+        for flavour in packages.values():
+            names += _filled([*flavour["compute"], *flavour["full"]], branch)
+        names += _filled([_row(_table()["fabric_manager"], branch)["package"]], branch)
+    return list(dict.fromkeys(names))
 
 
 def read_loaded(line: str) -> Module | None:

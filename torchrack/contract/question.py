@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from torchrack.contract.model import AUTO, Facts, Wishes
+from torchrack.contract.images import short
+from torchrack.contract.model import AUTO, Facts, ImageWish, Wishes
+from torchrack.images.facts import ImageFacts
+from torchrack.knowledge import Knowledge, builtin
 from torchrack.preflight.facts import HostFacts
 from torchrack.settings.model import Settings
 
@@ -23,18 +26,51 @@ def facts_of(host: HostFacts) -> Facts:
     )
 
 
-def wishes_of(settings: Settings) -> Wishes:
+def wishes_of(settings: Settings, images: tuple[ImageWish, ...] = ()) -> Wishes:
     """Return the contract's wishes of a host's settings.
 
-    The driver stage installs from NVIDIA's repository and builds on the host, so that is the wish.
-    Images are left out: what they contain, their registry has to say.
+    Args:
+        settings: the settings; "auto" is a wish as well.
+        images: what its images need, which their registries tell.
     """
+    driver = settings.driver
     engine = re.match(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})", settings.docker.version)
     return Wishes(
-        driver=settings.driver.version,
-        flavour=settings.driver.flavour,
-        source="cuda-repo",
-        modules="dkms",
+        driver=driver.version,
+        flavour=driver.flavour,
+        source=driver.source,
+        modules=driver.modules,
         toolkit=settings.toolkit.version,
         docker=engine[1] if engine else AUTO,
+        images=images,
+    )
+
+
+def image_wish(
+    name: str, image: ImageFacts, knowledge: Knowledge | None = None
+) -> ImageWish | None:
+    """Return what an image asks of a host, None where it asks nothing or says nothing.
+
+    An image with CUDA_VERSION and no NVIDIA_REQUIRE_CUDA is not taken to require that very version,
+    as NVIDIA's runtime hook does: GPUs are handed out through CDI, which has no such check, and the
+    floor of the CUDA major version holds anyway. A release of PyTorch that the table does not have
+    (a nightly, NVIDIA's own builds) leaves its CUDA version to be judged.
+
+    Args:
+        name: what it is called in the catalog.
+        image: what it states about itself.
+        knowledge: the tables; None: those that ship.
+    """
+    known = knowledge or builtin()
+    requires = tuple(image.requires.values())
+    cuda = None if image.cuda in (None, "none") else short(image.cuda)
+    if cuda is None and (image.cuda == "none" or not (image.torch or requires)):
+        return None
+    torch = short(image.torch) if image.torch else None
+    return ImageWish(
+        name=name,
+        torch=torch if torch in known.releases else None,
+        cuda=cuda or AUTO,
+        python=short(image.python) if image.python else AUTO,
+        requires=requires,
     )

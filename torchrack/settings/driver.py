@@ -18,7 +18,7 @@ class Driver(Section):
     version: str = Field(
         "auto",
         pattern=r"^(auto|\d{3}|\d+\.\d+(\.\d+)?)$",
-        description='"auto", a branch ("580"), or an exact version; the lock file has the exact one',
+        description='"auto", a branch ("580") or an exact version; the lock file has the exact one',
     )
     source: Literal["auto", "cuda-repo", "ubuntu"] = Field(
         "auto", description="NVIDIA's repository or Ubuntu's archive; auto chooses by Secure Boot"

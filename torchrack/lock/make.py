@@ -1,0 +1,188 @@
+"""Make a fleet's lock: ask hosts and registries, resolve, and keep what was locked already."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+from torchrack.apt.offers import Offers, ask_offers, driver_versions
+from torchrack.contract.model import Answer, ImageWish
+from torchrack.contract.question import image_wish
+from torchrack.errors import Problem
+from torchrack.images.facts import ImageFacts
+from torchrack.images.resolve import Architecture, registries_of, resolve_images
+from torchrack.inventory import FleetHost
+from torchrack.lock.asked import asked_of, tagged
+from torchrack.lock.build import build, like
+from torchrack.lock.model import Group, Lock, LockedImage
+from torchrack.lock.resolve import Locked, Part, Question, lock_host
+from torchrack.preflight.facts import HostFacts
+from torchrack.preflight.remote import ask
+from torchrack.remote import Session, across
+
+
+@dataclass
+class Made:
+    """What came of it.
+
+    Args:
+        lock: the new lock; hosts that could not be locked have their old entry, or none.
+        locked: host to its entry, and what the resolver said.
+        conflicts: host to the answer that speaks against an entry.
+        problems: hosts and registries that could not be asked, and what apt lacks.
+        loaded: host to the version of the driver that it has loaded, None: none.
+    """
+
+    lock: Lock
+    locked: dict[str, Locked] = field(default_factory=dict)
+    conflicts: dict[str, Answer] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    loaded: dict[str, str | None] = field(default_factory=dict)
+
+    def note(self, host: str, result: Locked | Answer | Problem) -> None:
+        """Keep what came of one host."""
+        if isinstance(result, Problem):
+            self.problems.append(result)
+        elif isinstance(result, Answer):
+            self.conflicts[host] = result
+        else:
+            self.locked[host] = result
+
+
+@dataclass(frozen=True)
+class _Asked:
+    facts: HostFacts
+    offers: Offers
+
+
+def make(
+    fleet: Sequence[FleetHost],
+    chosen: Collection[str],
+    old: Lock,
+    *,
+    free: frozenset[Part],
+    today: dt.date,
+    answered: Callable[[], None] = lambda: None,
+) -> Made:
+    """Return the fleet's new lock.
+
+    Args:
+        fleet: all hosts of the inventory.
+        chosen: names of those that are to be asked; the others keep their entries.
+        old: the lock that is there.
+        free: parts that move to the newest version that fits.
+        today: the day that decides which driver branches have ended.
+        answered: called after each host.
+    """
+    made = Made(old)
+    hosts = [host for host in fleet if host.name in chosen]
+    asked: dict[str, _Asked] = {}
+    for name, answer in across(hosts, _ask, answered).items():
+        if isinstance(answer, Problem):
+            made.problems.append(answer)
+        else:
+            asked[name] = answer
+            made.loaded[name] = answer.facts.loaded_driver
+    images = _Images(hosts, asked, old, free)
+    made.problems += images.problems
+    for host in hosts:
+        wishes = images.wishes(host) if host.name in asked else None
+        if wishes is not None:
+            answer = asked[host.name]
+            kept = _kept(host, answer, old)
+            result = lock_host(_question(host, answer, wishes), kept=kept, free=free, today=today)
+            made.note(host.name, result)
+    entries = {name: one.group for name, one in made.locked.items()}
+    made.lock = build(old, entries, images.locked(fleet), [host.name for host in fleet])
+    return made
+
+
+def _question(host: FleetHost, answer: _Asked, images: tuple[ImageWish, ...]) -> Question:
+    return Question(
+        name=host.name,
+        settings=host.settings,
+        facts=answer.facts,
+        drivers=driver_versions(answer.offers),
+        packages={
+            name: tuple(offer.version for offer in offers)
+            for name, offers in answer.offers.versions.items()
+        },
+        images=images,
+    )
+
+
+def _kept(host: FleetHost, answer: _Asked, old: Lock) -> Group | None:
+    """What was locked for the host; for a new one, what hosts like it have."""
+    system = answer.facts.survey.distribution
+    return old.group(host.name) or like(old, asked_of(host.settings), system)
+
+
+def _ask(session: Session) -> _Asked:
+    facts = ask(session)
+    return _Asked(facts, ask_offers(session, facts.survey, session.host.settings))
+
+
+class _Images:
+    """The images of the hosts that answered: what their registries say of them."""
+
+    def __init__(
+        self,
+        hosts: Sequence[FleetHost],
+        asked: Mapping[str, _Asked],
+        old: Lock,
+        free: frozenset[Part],
+    ) -> None:
+        self._old, self._free = old, free
+        self._machine = {
+            name: _architecture(answer.facts.survey.architecture) for name, answer in asked.items()
+        }
+        there = [host for host in hosts if host.name in asked]
+        self._facts = resolve_images(
+            {(self._pinned(ref), self._machine[host.name]) for host in there for ref in _all(host)},
+            registries_of(host.settings.images.registries for host in there),
+        )
+        answers = self._facts.values()
+        self.problems = list(dict.fromkeys(one for one in answers if isinstance(one, Problem)))
+
+    def wishes(self, host: FleetHost) -> tuple[ImageWish, ...] | None:
+        """What the host's images need; None when one of them could not be asked."""
+        wishes = []
+        for name, reference in host.settings.images.catalog.items():
+            facts = self._facts[self._pinned(reference), self._machine[host.name]]
+            if isinstance(facts, Problem):
+                return None
+            wishes.append(image_wish(name, facts))
+        return tuple(wish for wish in wishes if wish is not None)
+
+    def locked(self, fleet: Sequence[FleetHost]) -> dict[str, LockedImage]:
+        """What each tag that the fleet names stands for: asked now, or locked before."""
+        found = {}
+        for reference in {ref for host in fleet for ref in tagged(host.settings)}:
+            answers = (
+                self._facts.get((self._pinned(reference), machine))
+                for machine in get_args(Architecture)
+            )
+            facts = next((one for one in answers if isinstance(one, ImageFacts)), None)
+            if facts is not None:
+                found[reference] = LockedImage(
+                    digest=facts.digest, cuda=facts.cuda, torch=facts.torch
+                )
+            elif reference in self._old.images:
+                found[reference] = self._old.images[reference]
+        return found
+
+    def _pinned(self, reference: str) -> str:
+        """The reference with the digest that is locked, unless it may move."""
+        if "@" in reference or "images" in self._free or reference not in self._old.images:
+            return reference
+        return f"{reference}@{self._old.images[reference].digest}"
+
+
+def _all(host: FleetHost) -> list[str]:
+    return list(host.settings.images.catalog.values())
+
+
+def _architecture(machine: str) -> Architecture:
+    return "arm64" if machine == "arm64" else "amd64"
