@@ -36,6 +36,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 
 lab: deps  ## start two simulated GPU servers and deploy to them
 	$(BIN)/python -m lab up
+	$(BIN)/torchrack lock $(INVENTORY)
 	$(BIN)/pyinfra -y $(INVENTORY) deploy.py
 
 deploy: deps  ## run the deploy against the lab again

@@ -53,10 +53,7 @@ _images = Images(
             password=file(_lab["registry"]["pull_password_file"]),
         )
     ],
-    catalog={
-        name: f"{_lab['images'][name]['reference']}@{_lab['images'][name]['digest']}"
-        for name in ("pytorch", "tools")
-    },
+    catalog={name: _lab["images"][name]["reference"] for name in ("pytorch", "tools")},
 )
 
 # A machine that runs the lab may itself be limited in locked memory and open files.

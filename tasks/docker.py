@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyinfra.api import deploy
 
-from torchrack.context import settings
-from torchrack.docker.engine import configuration, repository
+from torchrack.context import locked_packages, settings
+from torchrack.docker.engine import PACKAGES, configuration, repository
 from torchrack.operations import daemon, docker
 from torchrack.operations import repository as apt_repository
 from torchrack.survey import survey
@@ -18,10 +18,11 @@ def install() -> None:
     Keys of daemon.json that are not ours are as they were.
     """
     wanted = settings().docker
+    declared = repository(wanted, survey())
     if wanted.source == "docker-ce":
         apt_repository.repository(
             name="Trust Docker's repository and its one key",
-            declared=repository(wanted, survey()),
+            declared=declared,
             key_file=wanted.key_file,
         )
     docker.check(name="Check that the engine can be had", settings=wanted)
@@ -29,5 +30,9 @@ def install() -> None:
     daemon.daemon_json(
         name="Merge our keys into daemon.json", owner="docker", declared=configuration(wanted)
     )
-    docker.engine(name=f"Install and hold Docker {wanted.version}", settings=wanted)
+    docker.engine(
+        name="Install and hold the engine",
+        versions={n: v for n, v in locked_packages().items() if n in PACKAGES},
+        sources=(declared.uri,) if wanted.source == "docker-ce" else (),
+    )
     daemon.running(name="Run Docker with its daemon.json")

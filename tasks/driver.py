@@ -6,7 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from torchrack import driver
-from torchrack.context import settings
+from torchrack.context import locked_packages, settings
 from torchrack.operations import driver as drivers
 from torchrack.operations import gpus, persistence
 from torchrack.operations.repository import repository
@@ -24,16 +24,18 @@ def install() -> None:
     only when another module than the declared one is loaded.
     """
     wanted = settings().driver
-    choice = driver.choose(wanted, survey(), host=host.name)
+    choice = driver.choose(wanted, survey(), host=host.name, exact=locked_packages())
+    declared = driver.repository(wanted, survey())
     repository(
         name="Add NVIDIA's driver repository",
-        declared=driver.repository(wanted, survey()),
+        declared=declared,
         key_file=wanted.key_file,
     )
     drivers.install(
         name=f"Install the NVIDIA driver {choice.module}",
         choice=choice,
         on_busy=wanted.on_busy_gpu,
+        sources=(declared.uri,),
     )
     if wanted.persistence:
         persistence.switch_on(name="Make nvidia-persistenced keep the GPUs initialised")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import deploy
 
-from torchrack import toolkit
+from torchrack import driver, toolkit
 from torchrack.context import settings
 from torchrack.operations import apt, cdi
 from torchrack.operations.repository import repository
@@ -20,14 +20,17 @@ def install() -> None:
     configure``, which loses keys of it, is never run.
     """
     wanted = settings().toolkit
+    declared = toolkit.repository(wanted, survey())
     repository(
         name="Add the NVIDIA Container Toolkit's repository",
-        declared=toolkit.repository(wanted, survey()),
+        declared=declared,
         key_file=wanted.key_file,
     )
     apt.packages(
         name=f"Install the NVIDIA Container Toolkit {wanted.version}",
         versions=dict.fromkeys(toolkit.PACKAGES, wanted.version),
+        # NVIDIA's CUDA repository has the toolkit's packages as well.
+        sources=(declared.uri, driver.repository(settings().driver, survey()).uri),
         hold=True,
         allow_downgrade=True,
     )

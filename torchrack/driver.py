@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,22 +13,12 @@ from typing import Any
 import yaml
 
 from torchrack.apt.repository import Repository
+from torchrack.driver_names import NOT_THE_DRIVER, upstream
 from torchrack.errors import HostError, Problem
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey
 from torchrack.gpus import Flavour, best_flavour, lookup, obstacle
 from torchrack.settings.driver import Driver
-
-NOT_THE_DRIVER = re.compile(
-    r"nvidia-container|libnvidia-container|nvidia-driver-pinning|nvidia-docker|nvidia-cuda-"
-)
-"""Packages with NVIDIA's name that have versions of their own."""
-
-DRIVER_NAME = re.compile(r"nvidia|^libcuda|^libnvcuvid|^cuda-drivers")
-
-DRIVER_VERSION = re.compile(r"(?:\d+:)?(?P<version>\d{3}\.\d{2,3}(?:\.\d{2})?)-")
-"""A Debian version whose upstream part is a driver's ("580.159.04-1ubuntu1")."""
-
 
 PINNING = "nvidia-driver-pinning-"
 """How the names of NVIDIA's packages begin that keep apt at one version."""
@@ -53,17 +44,28 @@ class Choice:
         pinning: the package that keeps apt at this version.
         packages: the packages to name; their dependencies follow at the same version.
         unwanted: packages of the other flavour, which conflict with these.
+        exact: package to exact Debian version, for those that the lock has.
     """
 
     module: Module
     pinning: str
     packages: tuple[str, ...]
     unwanted: tuple[str, ...] = ()
+    exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pattern(self) -> str:
         """What the version of each driver package matches; revisions differ between packages."""
         return f"{self.module.version}-*"
+
+    def version(self, package: str) -> str:
+        """Return a package's exact version where the lock has one, else a pattern for it."""
+        return self.exact.get(package, self.pattern)
+
+    def fits(self, package: str, version: str) -> bool:
+        """Whether a version of a package is the chosen one; a pattern stands for any epoch."""
+        wanted = self.version(package)
+        return any(fnmatchcase(one, wanted) for one in (version, version.partition(":")[2]))
 
 
 def repository(settings: Driver, survey: Survey) -> Repository:
@@ -84,13 +86,16 @@ def repository(settings: Driver, survey: Survey) -> Repository:
     )
 
 
-def choose(settings: Driver, survey: Survey, *, host: str) -> Choice:
+def choose(
+    settings: Driver, survey: Survey, *, host: str, exact: Mapping[str, str] | None = None
+) -> Choice:
     """Choose flavour and packages for a host.
 
     Args:
         settings: the ``driver`` section.
         survey: the host's system and PCI bus.
         host: its name, for messages.
+        exact: package to exact Debian version, out of the lock.
 
     Raises:
         HostError: no GPU, one that the table does not know, or one that this driver can't drive.
@@ -131,6 +136,7 @@ def choose(settings: Driver, survey: Survey, *, host: str) -> Choice:
         pinning=f"{PINNING}{settings.version}",
         packages=_filled([*names[flavour][settings.components], *extra], branch),
         unwanted=_filled(names[other]["only"], branch),
+        exact=exact or {},
     )
 
 
@@ -186,45 +192,9 @@ def driver_packages(packages: Mapping[str, Package]) -> dict[str, str]:
     """Return those packages that are part of a driver, with the driver's version."""
     found = {}
     for name, package in packages.items():
-        match = DRIVER_VERSION.match(package.version)
-        if match and not NOT_THE_DRIVER.match(name):
-            found[name] = match["version"]
-    return found
-
-
-@dataclass(frozen=True)
-class Step:
-    """A line of apt's plan: ``Inst``, ``Remv`` or ``Conf``, package, and the version it gets."""
-
-    action: str
-    package: str
-    version: str
-
-
-def read_plan(lines: Iterable[str]) -> list[Step]:
-    """Read what ``apt-get --simulate`` says it would do.
-
-    ``Inst name [old] (new source [arch])``, ``Remv name [old]``.
-    """
-    pattern = re.compile(r"(Inst|Remv) (\S+)(?: \[[^]]*\])?(?: \((\S+))?")
-    matches = (pattern.match(line) for line in lines)
-    return [Step(m[1], m[2].partition(":")[0], m[3] or "") for m in matches if m]
-
-
-def objections(plan: Iterable[Step], version: str) -> list[str]:
-    """Return what in apt's plan goes beyond installing the driver at this version.
-
-    A dependency on ">=" or a transitional package moves a host to another branch unnoticed
-    (NVIDIA/ansible-role-nvidia-driver#17, xnvme/aisio#67).
-    """
-    found = []
-    for step in plan:
-        other = NOT_THE_DRIVER.match(step.package) is not None
-        match = DRIVER_VERSION.match(step.version)
-        if step.action == "Inst" and match and match["version"] != version and not other:
-            found.append(f"would install {step.package} {step.version}")
-        if step.action == "Remv" and (other or not DRIVER_NAME.search(step.package)):
-            found.append(f"would remove {step.package}")
+        version = upstream(package.version)
+        if version and not NOT_THE_DRIVER.match(name):
+            found[name] = version
     return found
 
 

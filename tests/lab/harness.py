@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -88,6 +89,14 @@ class Lab:
             check=check, timeout=timeout,
         )  # fmt: skip
 
+    def lock(self, *arguments: str, inventory: str = INVENTORY, check: bool = True) -> Done:
+        """``torchrack lock inventories/lab.py ...``"""
+        return self.run(BIN / "torchrack", "lock", inventory, *arguments, check=check)
+
+    @property
+    def lock_file(self) -> Path:
+        return self.folder / "lab.lock.yml"
+
     def deploy(
         self, *arguments: str, inventory: str = INVENTORY, check: bool = True, timeout: int = 1200
     ) -> Deploy:
@@ -100,8 +109,13 @@ class Lab:
         return [str(BIN / "pyinfra"), "-y", "--json", inventory, "deploy.py", *arguments]
 
     def variant(self, folder: Path, changes: str) -> str:
-        """Write an inventory like the lab's with some changes to ``lab_hosts``; return its path."""
+        """Write an inventory like the lab's with some changes to ``lab_hosts``; return its path.
+
+        It has the lab's lock, which fits as long as the changes ask for nothing else.
+        """
         path = folder / "lab.py"
+        if self.lock_file.exists():
+            shutil.copy(self.lock_file, folder)
         path.write_text(
             "import runpy\n"
             "from torchrack.inventory import check_fleet\n"

@@ -16,7 +16,8 @@ import pytest
 
 from tests.state.ssh import write_ssh_config
 from tests.state.target import Script, Target
-from torchrack.inventory import load_fleet
+from torchrack.errors import ProblemsError
+from torchrack.lock.fleet import locked_fleet
 
 _targets = pytest.StashKey[dict[str, Target]]()
 _probes = pytest.StashKey[dict[str, Script]]()
@@ -28,7 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not inventory:
         raise pytest.UsageError("tests/state needs --inventory FILE, the fleet to look at")
     limit = config.getoption("--limit")
-    hosts = load_fleet(inventory)
+    try:
+        hosts = locked_fleet(inventory)
+    except ProblemsError as error:
+        raise pytest.UsageError("\n".join(map(str, error.problems))) from None
     if limit:
         unknown = set(limit.split(",")) - {host.name for host in hosts}
         if unknown:

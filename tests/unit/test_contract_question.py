@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from torchrack.contract import Facts, Wishes, resolve
-from torchrack.contract.question import facts_of, wishes_of
+import pytest
+
+from torchrack.contract import Facts, ImageWish, Wishes, resolve
+from torchrack.contract.question import facts_of, image_wish, wishes_of
 from torchrack.facts.survey import PciFunction, Survey
+from torchrack.images.facts import ImageFacts
 from torchrack.preflight.facts import HostFacts
 from torchrack.settings import Docker, Driver
 from torchrack.settings.model import merge
@@ -34,14 +37,12 @@ def test_facts_and_wishes_of_a_host():
         secure_boot=True,
         dkms_key_enrolled=True,
     )
-    wishes = wishes_of(merge([{"driver": Driver(version="580.159.04"), "docker": Docker()}]))
-    assert wishes == Wishes(
-        driver="580.159.04",
-        source="cuda-repo",
-        modules="dkms",
-        toolkit="1.19.1-1",
-        docker="29.6.1",
-    )
+    asked = {
+        "driver": Driver(version="580", source="cuda-repo", modules="dkms"),
+        "docker": Docker(version="5:29.6.1*"),
+    }
+    wishes = wishes_of(merge([asked]))
+    assert wishes == Wishes(driver="580", source="cuda-repo", modules="dkms", docker="29.6.1")
     answer = resolve(facts, wishes, today=dt.date(2026, 11, 21))
     assert answer.verdict == "ok"
     assert answer.contract.fabric_manager == "nvidia-fabricmanager"
@@ -50,3 +51,32 @@ def test_facts_and_wishes_of_a_host():
 def test_the_distributions_docker_is_a_wish_too():
     wishes = wishes_of(merge([{"docker": Docker(source="distro", version="26.1.5+dfsg1-9*")}]))
     assert wishes.docker == "26.1.5"
+
+
+def test_what_is_left_open_is_the_resolvers_choice():
+    assert wishes_of(merge([])) == Wishes()
+
+
+@pytest.mark.parametrize(
+    ("image", "wish"),
+    [
+        (ImageFacts("d"), None),
+        (ImageFacts("d", torch="2.13.0", cuda="none"), None),
+        (ImageFacts("d", cuda="12.6.3"), ImageWish("x", torch=None, cuda="12.6")),
+        (ImageFacts("d", torch="2.9.0"), ImageWish("x", torch="2.9")),
+        (
+            ImageFacts("d", torch="2.9.0", cuda="12.8.1", python="3.12.7"),
+            ImageWish("x", torch="2.9", cuda="12.8", python="3.12"),
+        ),
+        (
+            ImageFacts("d", torch="2.6.0a0+ecf3bae40a", cuda="12.8.0.038"),
+            ImageWish("x", torch=None, cuda="12.8"),
+        ),
+        (
+            ImageFacts("d", requires={"NVIDIA_REQUIRE_CUDA": "cuda>=12.6"}),
+            ImageWish("x", torch=None, requires=("cuda>=12.6",)),
+        ),
+    ],
+)
+def test_what_an_image_asks_of_a_host(image, wish):
+    assert image_wish("x", image) == wish

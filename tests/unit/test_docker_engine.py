@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.unit.plan import Plan
+from torchrack.apt.transaction import Plan as AptAnswer
 from torchrack.docker import engine as docker_engine
 from torchrack.docker.version import major
-from torchrack.facts.docker import Available, Engine, EngineState
-from torchrack.facts.packages import Package
+from torchrack.facts.apt_plan import AptPlan
+from torchrack.facts.docker import Available
+from torchrack.facts.packages import Package, Packages
 from torchrack.facts.survey import Survey
 from torchrack.operations import docker
 from torchrack.settings import Docker
@@ -18,8 +20,14 @@ from torchrack.settings.check_docker import docker_version
 from torchrack.settings.model import merge
 
 DISTRO = Docker(source="distro", version="26.1.5*")
+CE = Docker(version="5:29.6.1*", containerd_version="2.2.6-1*")
+LOCKED = {
+    "docker-cli": "26.1.5+dfsg1-9+b9",
+    "docker.io": "26.1.5+dfsg1-9+b9",
+    "runc": "1.1.15+ds1-2+b4",
+}
 # Recorded on Debian 13 after apt-get install docker.io docker-cli, with the packages held.
-DEBIAN13 = Engine().process(
+DEBIAN13 = Packages().process(
     [
         "containerd\t1.7.24~ds1-6+deb13u1\thi ",
         "docker-cli\t26.1.5+dfsg1-9+b9\thi ",
@@ -28,7 +36,6 @@ DEBIAN13 = Engine().process(
         "runc\t1.1.15+ds1-2+b4\thi ",
         "docker-ce\t\tun ",
         "containerd.io\t\tun ",
-        "client=yes",
     ]
 )
 MADISON = [
@@ -69,22 +76,22 @@ def test_the_client_is_a_package_where_the_distribution_has_it_apart() -> None:
 
 
 def test_docker_ce_is_three_packages_at_pinned_versions() -> None:
-    assert docker_engine.wanted(Docker(), []) == {
+    assert docker_engine.wanted(CE, []) == {
         "docker-ce": "5:29.6.1*",
         "docker-ce-cli": "5:29.6.1*",
         "containerd.io": "2.2.6-1*",
     }
 
 
-def test_nothing_to_do_where_all_is_installed_and_held(plan: Plan) -> None:
+def test_nothing_to_do_where_all_is_installed_and_held(plan: Plan, engine: Plan) -> None:
     assert plan(docker.check, DEBIAN13, settings=DISTRO) == []
-    assert plan(docker.engine, DEBIAN13, settings=DISTRO) == []
+    assert engine(DEBIAN13) == []
 
 
 @pytest.mark.parametrize(
     ("settings", "version", "told"),
     [
-        (Docker(), "26.1.5+dfsg1-9+b9", "docker.io installed"),
+        (CE, "26.1.5+dfsg1-9+b9", "docker.io installed"),
         (Docker(source="distro", version="25.0*"), "26.1.5+dfsg1-9+b9", "an older major version"),
     ],
 )
@@ -104,27 +111,43 @@ def test_an_engine_without_cdi_is_refused_by_name() -> None:
     assert "needed version 26.1.5*" in str(error)
 
 
-def test_half_installed_packages_and_other_versions_do_not_count() -> None:
-    packages: dict[str, str | None] = {"docker.io": "26.1.5*"}
-    for package in (
-        Package("26.1.5+dfsg1-9", installed=False, held=True),
-        Package("26.1.4-1", installed=True, held=True),
-    ):
-        assert not docker_engine.installed(packages, {"docker.io": package})
-    assert docker_engine.installed(packages, {"docker.io": Package("26.1.5+dfsg1-9", True, False)})
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> Plan:
+    """``engine(present)``: what is done where these packages are there."""
+
+    def run(present: dict[str, Package]) -> list[str]:
+        facts = {Packages: present, AptPlan: AptAnswer(())}
+        for module in ("apt", "transaction"):
+            monkeypatch.setattr(
+                f"torchrack.operations.{module}.gather", lambda fact, **_: facts[fact]
+            )
+        return plan(docker.engine, None, versions=LOCKED)
+
+    return run
 
 
-def test_a_lost_hold_is_put_back_without_asking_a_mirror(plan: Plan) -> None:
-    unheld = DEBIAN13.packages | {"runc": Package("1.1.15+ds1-2+b4", installed=True, held=False)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("torchrack.operations.apt.gather", lambda *_, **__: unheld)
-        commands = plan(docker.engine, EngineState(unheld, client=True), settings=DISTRO)
-    assert commands == ["apt-mark hold runc"]
+def test_a_lost_hold_is_put_back_without_asking_a_mirror(engine: Plan) -> None:
+    unheld = DEBIAN13 | {"runc": Package("1.1.15+ds1-2+b4", installed=True, held=False)}
+    assert engine(unheld) == ["apt-mark hold runc"]
 
 
-def test_a_missing_client_is_installed(plan: Plan) -> None:
-    bare = EngineState(DEBIAN13.packages, client=False)
-    assert plan(docker.engine, bare, settings=DISTRO)[0].startswith("apt-get -q update")
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("docker-cli", None),
+        ("docker.io", Package("26.1.5+dfsg1-9+b9", installed=False, held=True)),
+        ("docker.io", Package("26.1.4-1", installed=True, held=True)),
+        ("iptables", None),
+    ],
+)
+def test_what_is_missing_or_of_another_version_is_installed(
+    engine: Plan, name: str, package: Package | None
+) -> None:
+    present = {n: p for n, p in {**DEBIAN13, name: package}.items() if p}
+    update, install = engine(present)
+    assert "update_lists" in update
+    assert "docker.io=26.1.5+dfsg1-9+b9" in install
+    assert "apt-mark hold docker-cli docker.io runc" in install
 
 
 def test_repository_of_docker() -> None:
@@ -179,7 +202,9 @@ def test_wrong_settings_are_refused(values: dict[str, Any]) -> None:
     ("docker_settings", "problems"),
     [
         (Docker(), 0),
-        (Docker(source="distro"), 1),
+        (Docker(source="distro"), 0),
+        (CE, 0),
+        (Docker(source="distro", version="5:29.6.1*"), 1),
         (Docker(version="26.1.5*"), 1),
         (DISTRO, 0),
         (Docker(source="distro", version="20.10*"), 1),
@@ -188,17 +213,3 @@ def test_wrong_settings_are_refused(values: dict[str, Any]) -> None:
 def test_version_and_source_have_to_fit(docker_settings: Docker, problems: int) -> None:
     found = list(docker_version("gpu01", merge([{"docker": docker_settings}])))
     assert len(found) == problems
-
-
-def test_a_client_package_that_is_only_mentioned_is_not_asked_for(plan: Plan) -> None:
-    ubuntu = Engine().process(
-        [
-            "containerd\t1.7.28-0ubuntu1~24.04.1\thi ",
-            "docker-cli\t\tun ",
-            "docker.io\t26.1.5-0ubuntu1~24.04.1\thi ",
-            "iptables\t1.8.10-3ubuntu2\tii ",
-            "runc\t1.3.3-0ubuntu1~24.04.2\thi ",
-            "client=yes",
-        ]
-    )
-    assert plan(docker.engine, ubuntu, settings=DISTRO) == []

@@ -7,14 +7,12 @@ import pytest
 from torchrack.driver import (
     Choice,
     Module,
-    Step,
     choose,
     driver_packages,
+    every_package,
     lacking,
-    objections,
     read_loaded,
     read_modinfo,
-    read_plan,
     repository,
 )
 from torchrack.errors import HostError
@@ -40,13 +38,13 @@ def machine(
         (
             "debian",
             "13",
-            Driver(),
+            Driver(version="580.159.04"),
             ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-persistenced"),
         ),
         (
             "ubuntu",
             "24.04",
-            Driver(),
+            Driver(version="580.159.04"),
             ("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-persistenced"),
         ),
         (
@@ -58,13 +56,13 @@ def machine(
         (
             "ubuntu",
             "24.04",
-            Driver(flavour="proprietary"),
+            Driver(version="580.159.04", flavour="proprietary"),
             ("libnvidia-compute-580", "nvidia-dkms-580", "nvidia-persistenced"),
         ),
         (
             "ubuntu",
             "24.04",
-            Driver(components="full"),
+            Driver(version="580.159.04", components="full"),
             ("nvidia-driver-580-open", "nvidia-persistenced"),
         ),
     ],
@@ -85,7 +83,11 @@ def test_package_names(os: str, version: str, settings: Driver, packages: tuple[
     ],
 )
 def test_the_other_flavour_is_unwanted(os: str, flavour: str, name: str) -> None:
-    choice = choose(Driver.model_validate({"flavour": flavour}), machine(H200, os=os), host="x")
+    choice = choose(
+        Driver.model_validate({"version": "580.159.04", "flavour": flavour}),
+        machine(H200, os=os),
+        host="x",
+    )
     assert name in choice.unwanted
     assert not set(choice.packages) & set(choice.unwanted)
 
@@ -110,16 +112,20 @@ def test_fabric_manager_where_nvswitches_are(version: str, package: str) -> None
     [(H200, "open"), (RTX4090, "open"), (B200, "open"), (V100, "proprietary")],
 )
 def test_flavour_by_generation(device: str, flavour: str) -> None:
-    assert choose(Driver(), machine(device), host="x").module.flavour == flavour
+    assert choose(Driver(version="580.159.04"), machine(device), host="x").module.flavour == flavour
 
 
 @pytest.mark.parametrize(
     ("survey", "settings", "message"),
     [
-        (machine(), Driver(), "found none"),
-        (machine(H200, "ffff"), Driver(), r"0000:02:00.0 \(10de:ffff\)"),
+        (machine(), Driver(version="580.159.04"), "found none"),
+        (machine(H200, "ffff"), Driver(version="580.159.04"), r"0000:02:00.0 \(10de:ffff\)"),
         (machine(V100), Driver(version="590.48.01"), "R580 is the last branch"),
-        (machine(B200), Driver(flavour="proprietary"), "needs the open kernel modules"),
+        (
+            machine(B200),
+            Driver(version="580.159.04", flavour="proprietary"),
+            "needs the open kernel modules",
+        ),
     ],
 )
 def test_no_driver_for_these_gpus(survey: Survey, settings: Driver, message: str) -> None:
@@ -135,7 +141,7 @@ def test_no_driver_for_these_gpus(survey: Survey, settings: Driver, message: str
     ],
 )
 def test_repository_layout(survey: Survey, path: str) -> None:
-    declared = repository(Driver(), survey)
+    declared = repository(Driver(version="580.159.04"), survey)
     assert declared.uri == f"https://developer.download.nvidia.com/compute/cuda/repos/{path}"
     assert declared.key_url == f"{declared.uri}3bf863cc.pub"
     assert declared.suite == "/"
@@ -202,43 +208,17 @@ def test_what_is_part_of_a_driver() -> None:
     }
 
 
-PLAN = """\
-Reading package lists...
-Inst nvidia-modprobe [580.105.08-0ubuntu1] (580.159.04-1ubuntu1 NVIDIA CUDA:ubuntu2404 [amd64])
-Inst dkms (1:3.4.0-1ubuntu1 NVIDIA CUDA:ubuntu2404 [all])
-Inst libc6:i386 (2.39-0ubuntu8 Ubuntu:24.04 [i386])
-Remv nvidia-dkms-580 [580.105.08-0ubuntu1]
-Conf nvidia-modprobe (580.159.04-1ubuntu1 NVIDIA CUDA:ubuntu2404 [amd64])
-""".splitlines()
+def test_revisions_are_left_open_without_a_lock() -> None:
+    choice = Choice(OPEN, "", (), exact={"nvidia-persistenced": "580.159.04-1"})
+    assert choice.version("nvidia-persistenced") == "580.159.04-1"
+    assert choice.version("libcuda1") == "580.159.04-*"
+    assert choice.fits("libcuda1", "1:580.159.04-1ubuntu1")
+    assert not choice.fits("libcuda1", "580.105.08-1")
+    assert not choice.fits("nvidia-persistenced", "580.159.04-2")
 
 
-def test_plan_of_apt() -> None:
-    assert read_plan(PLAN) == [
-        Step("Inst", "nvidia-modprobe", "580.159.04-1ubuntu1"),
-        Step("Inst", "dkms", "1:3.4.0-1ubuntu1"),
-        Step("Inst", "libc6", "2.39-0ubuntu8"),
-        Step("Remv", "nvidia-dkms-580", ""),
-    ]
-    assert objections(read_plan(PLAN), "580.159.04") == []
-
-
-@pytest.mark.parametrize(
-    ("line", "objection"),
-    [
-        (
-            "Inst libnvidia-compute (595.71.05-1ubuntu1 NVIDIA CUDA [amd64])",
-            "would install libnvidia-compute 595.71.05-1ubuntu1",
-        ),
-        ("Remv openssh-server [1:9.6p1]", "would remove openssh-server"),
-        (
-            "Remv nvidia-container-toolkit [1.19.1-1]",
-            "would remove nvidia-container-toolkit",
-        ),
-    ],
-)
-def test_plan_that_goes_too_far(line: str, objection: str) -> None:
-    assert objections(read_plan([*PLAN, line]), "580.159.04") == [objection]
-
-
-def test_revisions_are_left_open() -> None:
-    assert Choice(OPEN, "", ()).pattern == "580.159.04-*"
+def test_every_package_that_a_branch_could_need() -> None:
+    names = every_package("ubuntu", [570, 590])
+    assert {"nvidia-dkms-570-open", "nvidia-driver-570", "nvidia-fabricmanager-570"} <= set(names)
+    assert {"nvidia-dkms-open", "nvidia-fabricmanager", "nvidia-persistenced"} <= set(names)
+    assert len(names) == len(set(names))

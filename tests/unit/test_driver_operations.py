@@ -11,16 +11,24 @@ from pyinfra.api import Config, Inventory, State
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.context import ctx_host, ctx_state
 
+from torchrack.apt.transaction import Plan as AptAnswer
+from torchrack.apt.transaction import parse
 from torchrack.driver import Choice, Module
-from torchrack.facts.driver import AptPlan, AptVersions, DriverFact, DriverState, KernelLog
+from torchrack.facts.apt_plan import AptPlan
+from torchrack.facts.driver import AptVersions, DriverFact, DriverState, KernelLog
 from torchrack.facts.nvidia import GpuProcesses, NvidiaSmi, SmiAnswer
 from torchrack.facts.packages import Package
 from torchrack.nvidia_smi import Gpu, Process
 from torchrack.nvidia_smi import State as Smi
-from torchrack.operations import driver, gpus
+from torchrack.operations import driver, gpus, transaction
 
 OLD, NEW = Module("580.105.08", "open"), Module("580.159.04", "open")
-CHOICE = Choice(NEW, "nvidia-driver-pinning-580.159.04", ("libnvidia-compute-580",))
+CHOICE = Choice(
+    NEW,
+    "nvidia-driver-pinning-580.159.04",
+    ("libnvidia-compute-580",),
+    exact={"libnvidia-compute-580": "580.159.04-1ubuntu1"},
+)
 Run = Callable[..., list[str]]
 
 
@@ -50,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             last[fact] = next(answers[fact], last.get(fact))
             return last[fact]
 
-        for module in (driver, gpus):
+        for module in (driver, gpus, transaction):
             monkeypatch.setattr(module, "gather", gather)
         inventory = Inventory((["@fake/gpu01"], {}))
         host = inventory.get_host("@fake/gpu01")
@@ -62,7 +70,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def install(run: Run, *states: DriverState, plan: Sequence[str] = (), **facts: Any) -> list[str]:
     on_busy = facts.pop("on_busy", "refuse")
-    everything = {DriverFact: states, AptPlan: [list(plan)], GpuProcesses: [[]], AptVersions: [{}]}
+    everything = {
+        DriverFact: states,
+        AptPlan: [parse([*plan, "==show", "==madison", "==headers"])],
+        GpuProcesses: [[]],
+        AptVersions: [{}],
+    }
     everything |= facts.pop("facts", {})
     return run(driver.install, everything, choice=CHOICE, on_busy=on_busy)
 
@@ -83,14 +96,16 @@ def test_only_the_hold_is_missing(run: Run) -> None:
 def test_pinning_first_then_the_packages_then_the_hold(run: Run, before: DriverState) -> None:
     after = replace(DONE, packages=packages("580.159.04", held=False))
     prepare, install_, hold = install(run, before, after)
-    assert "install -o Dpkg::Options::=--force-confnew nvidia-driver-pinning-580.159.04" in prepare
-    assert "'libnvidia-compute-580=580.159.04-*'" in install_
+    assert "apt update" in prepare
+    pin = "--force-confnew 'nvidia-driver-pinning-580.159.04=*'"
+    assert 0 < install_.index(pin) < install_.index("libnvidia-compute-580=580.159.04-1ubuntu1")
     assert "nvidia-firmware-580" in hold
 
 
 def test_the_old_pin_goes_although_it_is_held(run: Run) -> None:
-    prepare, *_ = install(run, OUTDATED, DONE)
-    assert "nvidia-driver-pinning-580.159.04 nvidia-driver-pinning-580.105.08- " in prepare
+    _, command, *_ = install(run, OUTDATED, DONE)
+    pins = "'nvidia-driver-pinning-580.159.04=*' nvidia-driver-pinning-580.105.08- "
+    assert pins in command
 
 
 def test_a_lost_pin_is_put_back_under_a_running_job(run: Run) -> None:
@@ -117,17 +132,27 @@ def test_the_other_flavour_goes(run: Run) -> None:
     facts = {
         DriverFact: [before, DONE],
         AptVersions: [{"nvidia-dkms-580": ["580.159.04-1ubuntu1"]}],
-        AptPlan: [[]],
+        AptPlan: [AptAnswer(())],
         GpuProcesses: [[]],
     }
     _, command = run(driver.install, facts, choice=choice, on_busy="refuse")
     assert "nvidia-dkms-580-" in command
 
 
+def test_headers_come_along_where_a_kernel_lacks_them(run: Run) -> None:
+    madison = {"linux-headers-6.8": ["6.8-1"]}
+    facts = {AptVersions: [madison]}
+    _, command, *_ = install(run, BARE, DONE, facts=facts)
+    assert "apt-mark hold linux-headers-6.8" in command
+    there = replace(BARE, headers=frozenset({"6.8"}))
+    _, command, *_ = install(run, there, DONE, facts=facts)
+    assert "linux-headers" not in command
+
+
 def test_plan_that_jumps_to_another_branch_is_refused(run: Run) -> None:
     jump = "Inst libnvidia-compute (595.71.05-1ubuntu1 NVIDIA [amd64])"
     *_, refusal = install(run, BARE, plan=[jump])
-    assert "would install libnvidia-compute 595.71.05" in refusal
+    assert "branch jump: would install libnvidia-compute 595.71.05-1ubuntu1" in refusal
 
 
 def test_version_that_the_repository_lacks(run: Run) -> None:
@@ -248,6 +273,7 @@ def test_driver_fact() -> None:
         "boot=5c0f",
         "loaded=NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build",
         "images= 6.8.0-45-generic 6.8.0-48-generic",
+        "headers= 6.8.0-45-generic",
         "disk=6.8.0-45-generic|580.159.04|Dual MIT/GPL",
         "disk=6.8.0-48-generic||",
         "libnvidia-compute-580\t580.159.04-1ubuntu1\thi ",
@@ -264,6 +290,7 @@ def test_driver_fact() -> None:
             "libnvidia-compute-580": Package("580.159.04-1ubuntu1", True, True),
             "nvidia-modprobe": Package("580.105.08-0ubuntu1", False, True),
         },
+        headers=frozenset({"6.8.0-45-generic"}),
     )
 
 

@@ -34,7 +34,7 @@ DIGEST = "sha256:" + "a" * 64
 REFERENCE = f"192.0.2.1:5000/ml/pytorch:2.13@{DIGEST}"
 SETTINGS = {
     "preflight": Preflight(),
-    "driver": Driver(repository="http://192.0.2.1:8080"),
+    "driver": Driver(version="580.159.04", repository="http://192.0.2.1:8080"),
     "docker": Docker(source="distro"),
     "images": Images(catalog={"pytorch": REFERENCE}),
     "workloads": Workloads(

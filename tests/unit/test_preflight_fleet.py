@@ -11,7 +11,8 @@ from torchrack.survey import _surveys
 
 
 @pytest.fixture
-def state():
+def state(monkeypatch):
+    monkeypatch.setattr(fleet.locks, "problems", lambda _hosts: [])
     state = State(Inventory((["a", "b", "c"], {})), Config())
     for host in state.inventory:
         state.activate_host(host)
@@ -95,3 +96,12 @@ def test_another_run_asks_again(state, monkeypatch):
     other.activate_host(other.inventory.get_host("a"))
     outcome(other, "a")
     assert asked.count("a") == 2
+
+
+def test_without_a_lock_no_host_is_asked(state, monkeypatch, capsys):
+    asked = answers(monkeypatch)
+    unlocked = Problem("f.lock.yml", "Lock", "no such file", "one", "run torchrack lock f.py")
+    monkeypatch.setattr(fleet.locks, "problems", lambda _hosts: [unlocked])
+    assert outcome(state, "a").problems == [unlocked]
+    assert asked == []
+    assert "torchrack lock f.py" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 from torchrack import driver, toolkit
 from torchrack.apt.repository import Repository, pinned_key
 from torchrack.docker import engine
+from torchrack.driver_names import is_driver, upstream
 from torchrack.errors import HostError, Problem
 from torchrack.facts.repository import PublishedKey
 from torchrack.facts.survey import Survey
@@ -115,9 +116,8 @@ def driver_versions(offers: Offers) -> tuple[str, ...]:
     found = set()
     for name, versions in offers.versions.items():
         for offer in versions:
-            match = driver.DRIVER_VERSION.match(offer.version)
-            if match and not driver.NOT_THE_DRIVER.match(name):
-                found.add(match["version"])
+            if is_driver(name, offer.version):
+                found.add(upstream(offer.version) or "")
     return tuple(sorted(found))
 
 

@@ -12,6 +12,10 @@ from torchrack.preflight.facts import HostFacts
 from torchrack.settings.model import Settings
 
 
+_RELEASE = re.compile(r"\d+\.\d+(\.\d+)?(\+(cpu|cu\d+))?")
+"""A version of PyTorch's own builds; "2.6.0a0+ecf3bae40a" is a build of others."""
+
+
 def facts_of(host: HostFacts) -> Facts:
     """Return the contract's facts of a host that preflight asked."""
     survey = host.survey
@@ -66,7 +70,8 @@ def image_wish(
     cuda = None if image.cuda in (None, "none") else short(image.cuda)
     if cuda is None and (image.cuda == "none" or not (image.torch or requires)):
         return None
-    torch = short(image.torch) if image.torch else None
+    release = _RELEASE.fullmatch(image.torch or "")
+    torch = short(release[0]) if release else None
     return ImageWish(
         name=name,
         torch=torch if torch in known.releases else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
 from torchrack.apt.repository import Repository
 from torchrack.docker.daemon_json import Json, merge
@@ -84,16 +83,6 @@ def wanted(settings: Docker, known: Iterable[str]) -> dict[str, str | None]:
     if "docker-cli" in known:
         packages["docker-cli"] = settings.version
     return packages | {"containerd": None, "runc": None}
-
-
-def installed(packages: Mapping[str, str | None], present: Mapping[str, Package]) -> bool:
-    """Whether all packages are installed at their versions."""
-    return all(
-        name in present
-        and present[name].installed
-        and fnmatchcase(present[name].version, version or "*")
-        for name, version in packages.items()
-    )
 
 
 def repository(settings: Docker, survey: Survey) -> Repository:

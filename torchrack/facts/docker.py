@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from torchrack.facts.packages import Package, Packages
-
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWNED = "/etc/torchrack/daemon.owned.json"
 """Which keys of daemon.json we wrote, by the stage that declared them."""
@@ -94,29 +92,6 @@ class Daemon(FactBase[DaemonState]):
             owned=files[1],
             taken=files[2],
         )
-
-
-@dataclass(frozen=True)
-class EngineState:
-    """What is installed of an engine: its packages, and the ``docker`` client."""
-
-    packages: dict[str, Package]
-    client: bool
-
-
-class Engine(FactBase[EngineState]):
-    """The named packages, and whether there is a client, in one round trip."""
-
-    def command(self, names: list[str]) -> str:
-        """dpkg-query and a test for the client's file."""
-        return (
-            f"{Packages().command(names)}; "
-            "if [ -x /usr/bin/docker ]; then echo client=yes; else echo client=no; fi"
-        )
-
-    def process(self, output: list[str]) -> EngineState:
-        """Parse the lines of the packages and the last one."""
-        return EngineState(Packages().process(output[:-1]), output[-1] == "client=yes")
 
 
 class Available(FactBase[dict[str, tuple[str, ...]]]):

@@ -26,6 +26,7 @@ class DriverState:
         images: releases of the kernels in /boot.
         packages: packages whose names match :data:`PATTERNS`, half installed ones too, but none of
             which nothing or the configuration alone is left.
+        headers: kernels whose headers are there, which DKMS needs.
     """
 
     boot_id: str
@@ -33,6 +34,7 @@ class DriverState:
     on_disk: dict[str, Module | None]
     images: tuple[str, ...]
     packages: dict[str, Package]
+    headers: frozenset[str] = frozenset()
 
 
 class DriverFact(FactBase[DriverState]):
@@ -46,6 +48,8 @@ class DriverFact(FactBase[DriverState]):
             'echo "loaded=$(head -n 1 /proc/driver/nvidia/version 2>/dev/null)"; '
             'images=; for i in /boot/vmlinuz-*; do case "$i" in *.old|*.dpkg-*) continue;; esac; '
             '[ -e "$i" ] && images="$images ${i#/boot/vmlinuz-}"; done; echo "images=$images"; '
+            'headers=; for b in /lib/modules/*/build; do [ -e "$b" ] || continue; b=${b%/build}; '
+            'headers="$headers ${b##*/}"; done; echo "headers=$headers"; '
             'for k in $(printf "%s\\n" "$(uname -r)" $images | sort -u); do '
             'echo "disk=$k|$(modinfo -k "$k" -F version nvidia 2>/dev/null)|'
             '$(modinfo -k "$k" -F license nvidia 2>/dev/null)"; done; ' + packages
@@ -72,6 +76,7 @@ class DriverFact(FactBase[DriverState]):
                 on_disk=on_disk,
                 images=tuple(values["images"].split()),
                 packages=Packages().process([line for line in rest if _present(line)]),
+                headers=frozenset(values["headers"].split()),
             )
         except (KeyError, ValueError) as error:
             raise FactProcessError(f"unexpected driver state {output!r} ({error})") from error
@@ -80,22 +85,6 @@ class DriverFact(FactBase[DriverState]):
 def _present(line: str) -> bool:
     """Whether dpkg's second status letter is neither n (not installed) nor c (configuration)."""
     return line.rpartition("\t")[2][1:2] not in ("n", "c")
-
-
-class AptPlan(FactBase[list[str]]):
-    """What apt would do to install packages at versions: the lines of ``apt-get --simulate``."""
-
-    def command(self, packages: list[str]) -> str:
-        """Simulate; apt's refusal is part of the answer."""
-        return (
-            "LC_ALL=C timeout -k 5 120 apt-get --simulate -q -y --no-install-recommends "
-            "--allow-downgrades --allow-change-held-packages install "
-            f"{' '.join(map(shlex.quote, packages))} 2>&1 || true"
-        )
-
-    def process(self, output: list[str]) -> list[str]:
-        """Return the lines."""
-        return output
 
 
 class AptVersions(FactBase[dict[str, list[str]]]):

@@ -14,6 +14,7 @@ from torchrack.errors import Problem, ProblemsError
 from torchrack.inventory import FleetHost, load_fleet
 from torchrack.lock import apply, file
 from torchrack.lock.model import Group, Lock
+from torchrack.preflight.facts import HostFacts
 from torchrack.settings.model import Settings, of
 
 
@@ -52,6 +53,10 @@ def problems(hosts: Iterable[tuple[str, Mapping[str, Any], Settings]]) -> list[P
     """
     found = []
     for name, data, settings in hosts:
+        if "_lock_file" not in data:
+            needed = "check_fleet(__file__, globals()) at its end"
+            found.append(Problem(name, "Inventory", "no check of it", needed, "add that line"))
+            continue
         try:
             lock = lock_of(data)
         except ProblemsError as error:
@@ -77,6 +82,17 @@ def locked_fleet(inventory: str | Path) -> list[FleetHost]:
     return [
         replace(host, settings=_exact(host.name, host.data, host.settings)[0]) for host in fleet
     ]
+
+
+def changed(host: Host, facts: HostFacts) -> list[Problem]:
+    """Return what of a host of a run is not as it was when it was locked.
+
+    Args:
+        host: the host.
+        facts: what it is now.
+    """
+    now = apply.found_of(facts)
+    return apply.changes(group_of(host), now, host.name, command=command(host.data.dict()))
 
 
 def settings_of(host: Host) -> Settings:

@@ -12,32 +12,37 @@ from fnmatch import fnmatchcase
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
+from torchrack.apt.refusals import Allowed
 from torchrack.connect import INSTALL_TIMEOUT
+from torchrack.difference import differs
 from torchrack.facts.gather import gather
 from torchrack.facts.packages import Package, Packages
 from torchrack.operations.guard import Commands, operation
+from torchrack.operations.transaction import announce, approve
 
-_INSTALL = """set -eu
+_APT = """set -eu
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l LC_ALL=C
-apt() {{ apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \\
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"; }}
+apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \\
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"; }
+"""
 # DPkg::Lock::Timeout does not cover the lock of the lists, which apt-daily takes at any time.
-update_lists() {{
+_PREPARE = """update_lists() {
     tries=0
     until said=$(apt update -o APT::Update::Error-Mode=any 2>&1); do
         tries=$((tries + 1))
         case "$said" in *"Could not get lock"*) ;; *) tries=60 ;; esac
-        [ $tries -lt 60 ] || {{ echo "$said" >&2; return 1; }}
+        [ $tries -lt 60 ] || { echo "$said" >&2; return 1; }
         sleep 5
     done
-}}
+}
 if [ -n "$(dpkg --audit)" ]; then
     dpkg --configure -a --force-confdef --force-confold || broken=yes
 fi
-{update}
+update_lists
 # What was unpacked without all that it depends on can only be configured with the lists at hand.
-[ -z "${{broken:-}}" ] || apt install --fix-broken
-apt install {flags} {packages}
+[ -z "${broken:-}" ] || apt install --fix-broken
+"""
+_INSTALL = """apt install {options} {packages}
 {hold}
 for wanted in {verify}; do
     name=${{wanted%%=*}}; version=${{wanted#*=}}
@@ -54,41 +59,59 @@ done
 def packages(
     *,
     versions: Mapping[str, str | None],
+    sources: tuple[str, ...] = (),
     hold: bool = False,
-    update: bool = True,
+    free: tuple[str, ...] = (),
     recommends: bool = False,
     allow_downgrade: bool = False,
 ) -> Commands:
-    """Install packages, exactly as asked for.
+    """Install packages, exactly as asked for, if apt's plan does that and nothing else.
 
     Args:
         versions: package to version; a ``*`` at the end is any suffix, None is any version.
+        sources: URIs of the only repositories they may come from; empty: all that apt has.
         hold: hold them, so that no upgrade moves them.
-        update: refresh apt's lists before an installation.
+        free: those of them that are not held, whatever ``hold`` says.
         recommends: install recommended packages as well.
-        allow_downgrade: let apt go to an older version.
+        allow_downgrade: let them go to an older version.
     """
     present = gather(Packages, names=list(versions))
     install = {n: v for n, v in versions.items() if not _satisfied(present.get(n), v)}
-    unheld = [n for n in versions if hold and not (n in present and present[n].held)]
+    held = [n for n in versions if hold and n not in free]
+    unheld = [n for n in held if not (n in present and present[n].held)]
+    for name in versions:
+        _tell(name, versions[name], present.get(name), held=name not in unheld)
     if not install and not unheld:
         host.noop(f"installed: {', '.join(sorted(versions))}")
         return
     if not install:
         yield StringCommand("apt-mark", "hold", *map(shlex.quote, unheld))
         return
-    flags = ["--allow-change-held-packages"]
-    flags += [] if recommends else ["--no-install-recommends"]
-    flags += ["--allow-downgrades"] if allow_downgrade else []
+    options = ["--allow-change-held-packages"]
+    options += [] if recommends else ["--no-install-recommends"]
+    options += ["--allow-downgrades"] if allow_downgrade else []
+    # All of them, so that apt sees every pin at once and moves none of the others.
+    named = [f"{n}={v}" if v else n for n, v in versions.items()]
+    announce(named, options=options)
+    yield StringCommand(_APT + _PREPARE, _timeout=INSTALL_TIMEOUT)
+    allowed = Allowed(versions, sources=sources, downgrades=allow_downgrade)
+    approve(allowed, named, what=", ".join(install), options=options)
     script = _INSTALL.format(
-        update="update_lists" if update else ":",
-        flags=" ".join(flags),
-        # All of them, so that apt sees every pin at once and moves none of the others.
-        packages=" ".join(shlex.quote(f"{n}={v}" if v else n) for n, v in versions.items()),
-        hold="apt-mark hold " + " ".join(map(shlex.quote, versions)) if hold else ":",
+        options=" ".join(options),
+        packages=" ".join(map(shlex.quote, named)),
+        hold="apt-mark hold " + " ".join(map(shlex.quote, held)) if held else ":",
         verify=" ".join(f"'{n}={v or '*'}'" for n, v in versions.items()),
     )
-    yield StringCommand(script, _timeout=INSTALL_TIMEOUT)
+    yield StringCommand(_APT + script, _timeout=INSTALL_TIMEOUT)
+
+
+def _tell(name: str, wanted: str | None, package: Package | None, *, held: bool) -> None:
+    """Say what is not as declared, for reports."""
+    resource, version = f"package:{name}", package.version if package else "not installed"
+    if not _satisfied(package, wanted):
+        differs(resource, "version", expected=wanted or "installed", actual=version)
+    elif not held:
+        differs(resource, "held", expected="held", actual="free to move")
 
 
 def _satisfied(package: Package | None, version: str | None) -> bool:

@@ -5,36 +5,34 @@ pyinfra has operations for containers and images, none for the daemon.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from pyinfra import host
-from pyinfra.api.command import StringCommand
 
-from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.docker import engine as docker_engine
 from torchrack.docker.version import major
 from torchrack.errors import HostError, Problem
-from torchrack.facts.docker import Available, Engine
+from torchrack.facts.docker import Available
 from torchrack.facts.gather import gather
+from torchrack.facts.packages import Packages
 from torchrack.operations import apt
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.docker import Docker
-
-_UPDATE = "apt-get -q update -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any"
 
 
 @operation
 def check(*, settings: Docker) -> Commands:
     """Stop the host before any change if it can't get the engine that is asked for.
 
-    Changes nothing. A host whose apt has no lists yet is let through: :func:`engine` asks again.
+    Changes nothing. A host whose apt has no lists yet is let through: apt's plan tells.
 
     Args:
         settings: the section.
     """
-    now = gather(Engine, names=list(docker_engine.PACKAGES))
+    now = gather(Packages, names=list(docker_engine.PACKAGES))
     package = docker_engine.ENGINES[settings.source]
-    others = docker_engine.foreign(settings, now.packages)
+    others = docker_engine.foreign(settings, now)
     if others:
         raise HostError(
             Problem(
@@ -46,7 +44,7 @@ def check(*, settings: Docker) -> Commands:
                 "volumes stay in /var/lib/docker)",
             )
         )
-    present = now.packages.get(package)
+    present = now.get(package)
     if present and present.installed:
         _refuse_downgrade(settings, present.version)
         if fnmatchcase(present.version, settings.version):
@@ -58,31 +56,19 @@ def check(*, settings: Docker) -> Commands:
 
 
 @operation
-def engine(*, settings: Docker) -> Commands:
-    """Install the engine at its version, with its client, and hold it.
+def engine(*, versions: Mapping[str, str], sources: tuple[str, ...] = ()) -> Commands:
+    """Install the engine at its versions, with its client, and hold it.
 
     Args:
-        settings: the section.
+        versions: package to exact version, out of the lock.
+        sources: URIs of the only repositories that it may come from; empty: all that apt has.
     """
-    now = gather(Engine, names=list(docker_engine.PACKAGES))
-    # dpkg also knows names without a version: those that another package only mentions.
-    present = [name for name, package in now.packages.items() if package.version]
-    packages = docker_engine.wanted(settings, present)
-    if docker_engine.installed({**packages, "iptables": None}, now.packages) and now.client:
-        if all(now.packages[name].held for name in packages):
-            host.noop(f"installed and held: {', '.join(packages)}")
-            return
-    else:
-        yield StringCommand(_UPDATE, _timeout=INSTALL_TIMEOUT)
-        known = gather(Available, names=list(docker_engine.PACKAGES))
-        _refuse_missing(settings, known.get(docker_engine.ENGINES[settings.source], ()))
-        # docker.io only recommends it, and without it the daemon does not start.
-        yield from apt.packages._inner(versions={"iptables": None}, update=False)
-        packages = docker_engine.wanted(settings, known)
     yield from apt.packages._inner(
-        versions=packages,
+        # docker.io only recommends iptables, and without it the daemon does not start.
+        versions={"iptables": None, **versions},
+        sources=sources,
         hold=True,
-        update=False,
+        free=("iptables",),
         allow_downgrade=True,  # within a major version; check() has refused the rest
     )
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
+from torchrack.apt.refusals import Allowed
 from torchrack.connect import INSTALL_TIMEOUT
-from torchrack.driver import Choice, Module, driver_packages, lacking, objections, read_plan
+from torchrack.difference import differs
+from torchrack.driver import PINNING, Choice, Module, driver_packages, lacking
+from torchrack.driver_names import REMOVABLE
 from torchrack.errors import HostError, Problem
-from torchrack.facts.driver import AptPlan, AptVersions, DriverFact, DriverState, KernelLog
+from torchrack.facts.driver import AptVersions, DriverFact, DriverState, KernelLog
 from torchrack.facts.gather import gather
 from torchrack.facts.nvidia import GpuProcesses
 from torchrack.operations.guard import Commands, operation
 from torchrack.operations.reboot import Reboot
+from torchrack.operations.transaction import announce, approve
 
 OnBusy = Literal["refuse", "force"]
 
@@ -26,40 +29,36 @@ export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l LC_ALL=C
 apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install-recommends \\
     --allow-downgrades --allow-change-held-packages "$@"; }
 """
-# The pin is nobody's configuration: an old one that was kept would hold apt at the old version.
 _PREPARE = """[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confold || true
 apt check || apt install --fix-broken -o APT::Ignore-Hold=true
 apt update -o APT::Update::Error-Mode=any
-apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin} || {{ echo {failed} >&2; exit 1; }}
-apt-mark hold {pinning}
-for kernel in {kernels}; do
-    [ -e "/lib/modules/$kernel/build" ] && continue
-    apt-cache show "linux-headers-$kernel" >/dev/null 2>&1 || continue
-    apt install "linux-headers-$kernel"
-    apt-mark hold "linux-headers-$kernel"  # as base holds it, which has run before it was there
-done
-true
 """
-_INSTALL = """apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \\
+# The pin is nobody's configuration: an old one that was kept would hold apt at the old version.
+_INSTALL = """failed() {{ echo {failed} >&2; exit 1; }}
+apt install -o Dpkg::Options::=--force-confnew {pinning} {unpin} || failed
+apt-mark hold {pinning_name}
+apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \\
     install {packages} || {{
-    status=$?
     find /var/lib/dkms/nvidia -name make.log -newer /etc/apt/preferences.d 2>/dev/null \\
         | while read -r log; do echo "The end of $log:"; tail -n 20 "$log"; done >&2
-    echo {failed} >&2
-    exit $status
+    failed
 }}
+{hold}
 """
+OPTIONS = ("--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages")
 
 
 @operation
-def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
+def install(*, choice: Choice, on_busy: OnBusy, sources: tuple[str, ...] = ()) -> Commands:
     """Make all packages of the driver stand at one version, held there.
 
     Args:
         choice: the driver.
         on_busy: what to do when processes use a GPU while the driver has to change.
+        sources: URIs of the only repositories that its packages may come from.
     """
     now = gather(DriverFact)
+    _tell(choice, now)
     if not _wrong(choice, now):
         if unheld := _unheld(choice, now):
             yield _hold(unheld)
@@ -68,17 +67,32 @@ def install(*, choice: Choice, on_busy: OnBusy) -> Commands:
         return
     if _wrong_packages(choice, now):
         _refuse_if_busy(now, on_busy)
-    prepare = _PREPARE.format(
-        pinning=shlex.quote(choice.pinning),
-        unpin=" ".join(shlex.quote(f"{name}-") for name in _other_pins(choice, now)),
-        kernels=" ".join(map(shlex.quote, now.on_disk)),
-        failed=_failed(choice, f"apt could not install {choice.pinning}"),
+    pinning = f"{choice.pinning}={choice.exact.get(choice.pinning, '*')}"
+    announce([*_transaction(choice, now)], options=OPTIONS, pinning=pinning)
+    yield StringCommand(_APT + _PREPARE, _timeout=INSTALL_TIMEOUT)
+    headers = _headers(now)
+    wanted = [*_transaction(choice, now), *headers]
+    pins = [pinning, *(f"{name}-" for name in _other_pins(choice, now))]
+    approve(
+        Allowed(
+            {name: choice.version(name) for name in choice.packages},
+            sources=sources,
+            driver=choice.module.version,
+            removable=f"{REMOVABLE}|^{PINNING}",
+            downgrades=True,
+        ),
+        [*pins, *wanted],
+        what=f"the driver {choice.module.version}",
+        options=OPTIONS,
+        pinning=pinning,
     )
-    yield StringCommand(_APT + prepare, _timeout=INSTALL_TIMEOUT)
-    wanted = _transaction(choice, now)
-    _refuse_plan(choice, gather(AptPlan, packages=wanted))
     command = _INSTALL.format(
+        pinning=shlex.quote(pinning),
+        pinning_name=shlex.quote(choice.pinning),
+        unpin=" ".join(map(shlex.quote, pins[1:])),
         packages=" ".join(map(shlex.quote, wanted)),
+        # As base holds kernels, which has run before the headers were there.
+        hold="apt-mark hold " + " ".join(map(shlex.quote, headers)) if headers else ":",
         failed=_failed(choice, "apt or dpkg failed"),
     )
     yield StringCommand(_APT + command, _timeout=INSTALL_TIMEOUT)
@@ -111,6 +125,11 @@ def load(*, module: Module, on_busy: OnBusy, allow_reboot: bool, timeout: int) -
     """
     now = gather(DriverFact)
     missing = lacking(module, now.on_disk, now.images)
+    if now.loaded != module:
+        differs("module:nvidia", "loaded", expected=str(module), actual=str(now.loaded or "none"))
+    for kernel in missing:
+        actual = str(now.on_disk.get(kernel) or "none")
+        differs(f"module:{kernel}", "next boot", expected=str(module), actual=actual)
     if now.loaded == module and not missing:
         host.noop(f"the module {module} is loaded")
         return
@@ -177,6 +196,25 @@ def _build(kernels: Iterable[str]) -> str:
     return "\n".join(["command -v dkms >/dev/null || exit 0", *builds])
 
 
+def _tell(choice: Choice, now: DriverState) -> None:
+    """Say what is not as declared, for reports."""
+    parts = driver_packages(now.packages)
+    names = [*choice.packages, *(name for name in _leftover(choice, now) if name in parts)]
+    for name in dict.fromkeys([*names, choice.pinning]):
+        package = now.packages.get(name)
+        fits = package is not None and package.installed and name not in choice.unwanted
+        if fits and package and (name == choice.pinning or choice.fits(name, package.version)):
+            continue
+        differs(
+            f"package:{name}",
+            "version",
+            expected="not installed" if name in choice.unwanted else choice.version(name),
+            actual=package.version if package else "not installed",
+        )
+    for name in _unheld(choice, now):
+        differs(f"package:{name}", "held", expected="held", actual="free to move")
+
+
 def _wrong(choice: Choice, now: DriverState) -> list[str]:
     """What about the installed packages and the pin is not as chosen."""
     pinning = now.packages.get(choice.pinning)
@@ -188,7 +226,7 @@ def _wrong_packages(choice: Choice, now: DriverState) -> list[str]:
     found = []
     for name in choice.packages:
         package = now.packages.get(name)
-        if package is None or not fnmatchcase(package.version.split(":")[-1], choice.pattern):
+        if package is None or not choice.fits(name, package.version):
             found.append(f"{name} {package.version if package else 'missing'}")
     parts = [name for name in driver_packages(now.packages) if not now.packages[name].installed]
     found += [f"{name} half installed" for name in parts]
@@ -206,10 +244,17 @@ def _transaction(choice: Choice, now: DriverState) -> list[str]:
     follow: list[str] = []
     leave: list[str] = []
     for name in others:
-        exists = any(fnmatchcase(v, choice.pattern) for v in available.get(name, ()))
+        exists = any(choice.fits(name, v) for v in available.get(name, ()))
         (follow if exists and name not in choice.unwanted else leave).append(name)
-    named = [f"{name}={choice.pattern}" for name in [*choice.packages, *follow]]
+    named = [f"{name}={choice.version(name)}" for name in [*choice.packages, *follow]]
     return named + [f"{name}-" for name in leave]
+
+
+def _headers(now: DriverState) -> list[str]:
+    """Headers that DKMS needs for a kernel that could boot, where apt has them."""
+    names = [f"linux-headers-{kernel}" for kernel in now.on_disk if kernel not in now.headers]
+    available = gather(AptVersions, packages=names) if names else {}
+    return [name for name in names if available.get(name)]
 
 
 def _leftover(choice: Choice, now: DriverState) -> list[str]:
@@ -233,23 +278,6 @@ def _unheld(choice: Choice, now: DriverState) -> list[str]:
 
 def _hold(names: Iterable[str]) -> StringCommand:
     return StringCommand("apt-mark", "hold", *map(shlex.quote, names))
-
-
-def _refuse_plan(choice: Choice, lines: list[str]) -> None:
-    plan = read_plan(lines)
-    found = objections(plan, choice.module.version)
-    errors = [line for line in lines if line.startswith("E:")]
-    if found or errors:
-        raise HostError(
-            Problem(
-                where=host.name,
-                what=f"apt's plan for the driver {choice.module.version}",
-                found="; ".join([*found, *(errors and lines[-12:])]),
-                needed="that version of every package, and nothing else removed",
-                fix=f"look at apt-cache policy {' '.join(choice.packages)} on the host; the "
-                "repository may not have this version",
-            )
-        )
 
 
 def _refuse_if_busy(now: DriverState, on_busy: OnBusy) -> None:

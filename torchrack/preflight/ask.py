@@ -14,12 +14,13 @@ from pyinfra.connectors.util import CommandOutput
 
 from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.facts.survey import Survey
+from torchrack.lock.fleet import changed, settings_of
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import UnclearAnswer, parse
 from torchrack.preflight.script import script
 from torchrack.preflight.subject import Subject
 from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, as_root, no_root, passwordless
-from torchrack.settings.model import Settings, of
+from torchrack.settings.model import Settings
 
 LOCK_POLL = 3
 """Seconds between two looks at apt's lock."""
@@ -34,7 +35,7 @@ def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
     Raises:
         HostError: the host is gone; it fails alone.
     """
-    settings = of(host)
+    settings = settings_of(host)
     deadline = time.monotonic() + settings.preflight.apt_lock_timeout
     told = False
     while True:
@@ -43,7 +44,8 @@ def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
             return None, [answer]
         holders = answer.facts.apt_holders
         if not holders or time.monotonic() >= deadline:
-            return answer.facts.survey, [*check(answer), *_unreadable_secrets(host, settings)]
+            problems = [*changed(host, answer.facts), *check(answer)]
+            return answer.facts.survey, problems + _unreadable_secrets(host, settings)
         if not told:
             logger.info(f"{host.print_prefix}waiting for apt, which is locked by pid {holders[0]}")
             told = True

@@ -17,8 +17,10 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_host
 
 from torchrack.errors import HostError, Problem, ProblemsError
+from torchrack.lock import fleet as locks
 from torchrack.preflight.ask import ask, fault
 from torchrack.report import print_problems
+from torchrack.settings.model import of
 from torchrack.survey import remember
 
 AT_ONCE = 100
@@ -70,7 +72,10 @@ def check_fleet(state: State, host: Host) -> None:
 def _check_all(state: State) -> Result:
     active = (host for host in state.inventory.get_active_hosts() if state.is_host_in_limit(host))
     hosts = sorted(active, key=lambda host: host.name)
-    result = Result()
+    result = Result(problems=locks.problems((h.name, h.data.dict(), of(h)) for h in hosts))
+    if result.problems:
+        print_problems("Lock", result.problems)
+        return result
 
     def one(host: Host) -> list[Problem]:
         with ctx_config.use(state.config.copy()), ctx_host.use(host):
