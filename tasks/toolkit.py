@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 
 from torchrack import driver, toolkit
-from torchrack.context import settings
+from torchrack.context import locked_packages, settings
 from torchrack.operations import apt, cdi
 from torchrack.operations.repository import repository
 from torchrack.survey import survey
@@ -28,7 +28,7 @@ def install() -> None:
     )
     apt.packages(
         name=f"Install the NVIDIA Container Toolkit {wanted.version}",
-        versions=dict.fromkeys(toolkit.PACKAGES, wanted.version),
+        versions={package: locked_packages()[package] for package in toolkit.PACKAGES},
         # NVIDIA's CUDA repository has the toolkit's packages as well.
         sources=(declared.uri, driver.repository(settings().driver, survey()).uri),
         hold=True,

@@ -20,7 +20,8 @@ update() {
     timeout -k 5 120 apt-get -q -y update -o Debug::NoLocking=true -o APT::Sandbox::User=root \
         -o APT::Update::Error-Mode=any -o APT::Get::List-Cleanup=0 -o Acquire::Retries=1 \
         -o Acquire::Languages=none -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false \
-        -o Acquire::https::CaInfo="$dir/cas" -o Dir::Cache="$dir/cache" -o Dir::State::lists="$2" \
+        -o Acquire::https::CaInfo="$dir/cas" -o Dir::Cache="$dir/cache" \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::State::lists="$2" \
         -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$1" 2>&1
 }
 for source in "$dir"/ours/*.sources; do

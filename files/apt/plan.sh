@@ -21,7 +21,25 @@ plan=$(timeout -k 5 120 apt-get --simulate -q -y -o Debug::NoLocking=true $optio
 printf '%s\n' "$plan"
 coming=$(printf '%s\n' "$plan" | sed -nE 's/^Inst ([^ :]+)[^(]*\(([^ ]+) .*/\1=\2/p')
 echo ==show
-[ -z "$coming" ] || apt-cache show $coming 2>/dev/null | grep -E '^(Package|Section|Description(-en)?): '
+# Out of the indexes themselves: for repositories without translations, as NVIDIA's, apt-cache shows the description
+# of another version.
+if [ -n "$coming" ]; then
+    apt-get indextargets --no-release-info --format '$(FILENAME)' 'Created-By: Packages' 2>/dev/null |
+        while read -r index; do
+            ! ls "$index"* >/dev/null 2>&1 || /usr/lib/apt/apt-helper cat-file "$index" 2>/dev/null
+        done |
+        awk -v coming="$(printf '%s\n' "$coming" | tr '\n' ' ')" '
+            BEGIN {RS = ""; FS = "\n"; count = split(coming, list, " "); for (i = 1; i <= count; i++) wanted[list[i]] = 1}
+            {
+                package = version = text = ""
+                for (i = 1; i <= NF; i++) {
+                    if ($i ~ /^Package: /) package = substr($i, 10)
+                    else if ($i ~ /^Version: /) version = substr($i, 10)
+                    else if ($i ~ /^(Section|Description): /) text = text $i "\n"
+                }
+                if ((package "=" version) in wanted) printf "Package: %s\n%s", package, text
+            }'
+fi
 echo ==madison
 [ -z "$coming" ] || apt-cache madison $(printf '%s\n' $coming | cut -d= -f1) 2>/dev/null
 echo ==headers

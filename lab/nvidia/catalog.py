@@ -55,8 +55,10 @@ class Repository:
 
 
 def _load(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((CATALOG / f"{name}.yaml").read_text())
-    return content
+    """Return a description: a file's name, or "file:section" for one of several in a file."""
+    file, _, section = name.partition(":")
+    content: dict[str, Any] = yaml.safe_load((CATALOG / f"{file}.yaml").read_text())
+    return content[section] if section else content
 
 
 def _package(entry: dict[str, Any], source: str, names: dict[str, str]) -> Package:
@@ -126,7 +128,11 @@ def repositories() -> list[Repository]:
     described = _load("releases")
     result = []
     for entry in described["repositories"]:
-        releases = described["releases"][entry["family"]]
+        releases = [
+            release
+            for release in described["releases"][entry["family"]]
+            if release["version"] in entry.get("only", [release["version"]])
+        ]
         packages = [
             package
             for name in entry["catalogs"]

@@ -19,11 +19,14 @@ def bare_lab() -> Iterator[Lab]:
     """
     mine = os.environ.get("TORCHRACK_TEST_LAB")
     if mine:
-        yield Lab(Path(mine).resolve())
+        lab = Lab(Path(mine).resolve())
+        lab.lock()
+        yield lab
         return
     lab = Lab(ROOT / ".lab-test")
     lab.lab("destroy", check=False)
     lab.lab("up")
+    lab.lock()
     yield lab
     lab.lab("destroy")
 

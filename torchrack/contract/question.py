@@ -11,7 +11,6 @@ from torchrack.knowledge import Knowledge, builtin
 from torchrack.preflight.facts import HostFacts
 from torchrack.settings.model import Settings
 
-
 _RELEASE = re.compile(r"\d+\.\d+(\.\d+)?(\+(cpu|cu\d+))?")
 """A version of PyTorch's own builds; "2.6.0a0+ecf3bae40a" is a build of others."""
 
