@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from torchrack.cli import app
 from torchrack.errors import Problem
+from torchrack.images.facts import ImageFacts
 from torchrack.preflight.facts import parse
 
 FIXTURES = Path(__file__).parent / "fixtures" / "preflight"
@@ -45,6 +46,17 @@ FOUND = {
 }
 
 
+IMAGES = {
+    "r.example/fits:1": ImageFacts("sha256:1", torch="2.9.0", cuda="12.8"),
+    "r.example/new:1": ImageFacts("sha256:2", requires={"NVIDIA_REQUIRE_CUDA": "cuda>=99.0"}),
+    "r.example/gone:1": Problem("r.example", "Manifest", "no answer", "one", "look at it"),
+}
+
+
+def resolve_images(wanted, _registries):
+    return {asked: IMAGES[asked[0]] for asked in wanted}
+
+
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """Run the command on an inventory of four hosts that answer as FOUND says."""
@@ -55,6 +67,7 @@ def plan(tmp_path, monkeypatch):
         return {host.name: FOUND[host.name] for host in hosts}
 
     monkeypatch.setattr("torchrack.commands.plan.gather", gather)
+    monkeypatch.setattr("torchrack.contract.fleet_images.resolve_images", resolve_images)
     known = tmp_path / "known_hosts"
     known.touch()
 
@@ -176,3 +189,27 @@ def test_no_inventory_and_no_such_host(plan):
     result = plan("--limit", "fine,nobody")
     assert result.exit_code == 1
     assert "no host nobody in the inventory; it has fine, gone, impossible, old" in result.stderr
+
+
+def with_image(reference):
+    """A host more, like the first, with this image in its catalog."""
+    return (
+        "gpu += [host('more', driver=Driver(version='580'), "
+        f"images=Images(catalog={{'x': '{reference}'}}), **_there)]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "said"),
+    [
+        ("r.example/fits:1", 0, "image x: torch 2.9.0, CUDA 12.8  sha256:1  (1 host)"),
+        ("r.example/new:1", 2, "x requires 'cuda>=99.0'"),
+        ("r.example/gone:1", 1, "1 unknown"),
+    ],
+)
+def test_images_are_part_of_the_plan(plan, monkeypatch, reference, status, said):
+    monkeypatch.setitem(FOUND, "more", FOUND["fine"])
+    done = plan("--limit", "more", more=with_image(reference))
+    assert done.exit_code == status, done.output
+    assert said in done.stdout
+    assert plan("--limit", "more", "--no-images", more=with_image(reference)).exit_code == 0

@@ -25,5 +25,6 @@ def _host(one: HostPlan) -> dict[str, Any]:
         "problem": None,
         "loaded_driver": outcome.loaded_driver,
         "wishes": asdict(outcome.wishes),
+        "images": {name: asdict(facts) for name, facts in outcome.images.items()},
         "answer": explain_json.as_data(outcome.answer, outcome.facts),  # as explain --json has it
     }

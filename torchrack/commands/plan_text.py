@@ -13,6 +13,7 @@ from rich.text import Text
 from torchrack.contract.model import AUTO, Answer, Conflict, Facts
 from torchrack.contract.plan import HostPlan, Planned
 from torchrack.gpus import lookup
+from torchrack.images.facts import ImageFacts
 
 _STYLES = {
     "ok": "bold green",
@@ -34,7 +35,8 @@ def render(plans: Sequence[HostPlan], width: int) -> RenderableType:
         plans: one a host.
         width: the console's, characters.
     """
-    return Group(_table(plans, 2 if width >= 100 else 1), *_findings(plans), Text(""), _sum(plans))
+    table = _table(plans, 2 if width >= 100 else 1)
+    return Group(table, *_images(plans), *_findings(plans), Text(""), _sum(plans))
 
 
 def _table(plans: Iterable[HostPlan], gap: int) -> Table:
@@ -71,6 +73,26 @@ def _cells(planned: Planned) -> Iterator[str]:
     yield at_least if planned.wishes.docker == AUTO else f"{planned.wishes.docker} ({at_least})"
     yield contract.cuda or "not known"
     yield contract.builds[0] if contract.builds else "none"
+
+
+def _images(plans: Iterable[HostPlan]) -> Iterator[Text]:
+    """Yield a line for each image that registries told of, with how many hosts want it."""
+    users: dict[tuple[str, str], list[str]] = {}
+    facts: dict[tuple[str, str], ImageFacts] = {}
+    for one in plans:
+        for name, image in one.outcome.images.items() if isinstance(one.outcome, Planned) else ():
+            users.setdefault((name, image.digest), []).append(one.name)
+            facts[name, image.digest] = image
+    for key in sorted(users):
+        image, count = facts[key], len(users[key])
+        inside = [
+            f"torch {image.torch}" if image.torch else "no word of torch",
+            "no CUDA" if image.cuda == "none" else f"CUDA {image.cuda or 'not stated'}",
+            *(image.requires.values()),
+        ]
+        hosts = f"{count} host{'' if count == 1 else 's'}"
+        first = "\n" if key == min(users) else ""
+        yield Text(f"{first}image {key[0]}: {', '.join(inside)}  {image.digest[:19]}  ({hosts})")
 
 
 def _findings(plans: Iterable[HostPlan]) -> Iterator[Text]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+from torchrack.contract.fleet_images import FleetImages
 from torchrack.contract.model import Answer, Facts, Wishes
 from torchrack.contract.question import facts_of, wishes_of
 from torchrack.contract.resolve import resolve
 from torchrack.errors import Problem
+from torchrack.images.facts import ImageFacts
 from torchrack.inventory import FleetHost
 from torchrack.preflight.facts import HostFacts
 
@@ -24,12 +26,14 @@ class Planned:
         wishes: what its settings ask for.
         answer: the contract, or the conflicts.
         loaded_driver: version of the NVIDIA module that is loaded now; None: no module is.
+        images: name in the catalog to what the image's registry says of it.
     """
 
     facts: Facts
     wishes: Wishes
     answer: Answer
     loaded_driver: str | None
+    images: Mapping[str, ImageFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ class HostPlan:
 
 
 def plan(
-    hosts: Iterable[FleetHost], found: Mapping[str, HostFacts | Problem], *, today: dt.date
+    hosts: Sequence[FleetHost],
+    found: Mapping[str, HostFacts | Problem],
+    *,
+    today: dt.date,
+    with_images: bool = True,
 ) -> list[HostPlan]:
     """Resolve the contract of every host, in the order of the inventory.
 
@@ -54,7 +62,14 @@ def plan(
         hosts: the hosts with their settings.
         found: by name, what a host is, or why that is not known.
         today: the day that decides which branches have ended.
+        with_images: whether registries are asked what is in the images.
     """
+    machines = {
+        name: known.survey.architecture
+        for name, known in found.items()
+        if isinstance(known, HostFacts)
+    }
+    images = FleetImages(hosts, machines if with_images else {})
     answers: dict[tuple[Facts, Wishes], Answer] = {}
     plans = []
     for host in hosts:
@@ -62,10 +77,16 @@ def plan(
         if isinstance(known, Problem):
             plans.append(HostPlan(host.name, known))
             continue
-        question = facts_of(known), wishes_of(host.settings)
+        wanted = images.wishes(host) if with_images else ()
+        if isinstance(wanted, Problem):
+            plans.append(HostPlan(host.name, wanted))
+            continue
+        question = facts_of(known), wishes_of(host.settings, wanted)
         if question not in answers:  # hosts of a fleet are much alike
             answers[question] = resolve(*question, today=today)
-        planned = Planned(*question, answers[question], known.loaded_driver)
+        there = images.of(host) if with_images else {}
+        shown = {name: one for name, one in there.items() if isinstance(one, ImageFacts)}
+        planned = Planned(*question, answers[question], known.loaded_driver, shown)
         plans.append(HostPlan(host.name, planned))
     return plans
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
 from torchrack.apt.offers import Offers, ask_offers, driver_versions
+from torchrack.contract.fleet_images import FleetImages
 from torchrack.contract.model import Answer, ImageWish
-from torchrack.contract.question import image_wish
 from torchrack.errors import Problem
-from torchrack.images.facts import ImageFacts
-from torchrack.images.resolve import Architecture, registries_of, resolve_images
 from torchrack.inventory import FleetHost
 from torchrack.lock.asked import asked_of, tagged
 from torchrack.lock.build import build, like
@@ -85,17 +82,22 @@ def make(
         else:
             asked[name] = answer
             made.loaded[name] = answer.facts.loaded_driver
-    images = _Images(hosts, asked, old, free)
+    images = FleetImages(
+        hosts,
+        {name: answer.facts.survey.architecture for name, answer in asked.items()},
+        lambda reference: _pinned(reference, old, free),
+    )
     made.problems += images.problems
-    for host in hosts:
-        wishes = images.wishes(host) if host.name in asked else None
-        if wishes is not None:
+    for host in (host for host in hosts if host.name in asked):
+        wishes = images.wishes(host)
+        if not isinstance(wishes, Problem):
             answer = asked[host.name]
             kept = _kept(host, answer, old)
             result = lock_host(_question(host, answer, wishes), kept=kept, free=free, today=today)
             made.note(host.name, result)
     entries = {name: one.group for name, one in made.locked.items()}
-    made.lock = build(old, entries, images.locked(fleet), [host.name for host in fleet])
+    digests = _digests(fleet, images, old)
+    made.lock = build(old, entries, digests, [host.name for host in fleet])
     return made
 
 
@@ -124,65 +126,20 @@ def _ask(session: Session) -> _Asked:
     return _Asked(facts, ask_offers(session, facts.survey, session.host.settings))
 
 
-class _Images:
-    """The images of the hosts that answered: what their registries say of them."""
-
-    def __init__(
-        self,
-        hosts: Sequence[FleetHost],
-        asked: Mapping[str, _Asked],
-        old: Lock,
-        free: frozenset[Part],
-    ) -> None:
-        self._old, self._free = old, free
-        self._machine = {
-            name: _architecture(answer.facts.survey.architecture) for name, answer in asked.items()
-        }
-        there = [host for host in hosts if host.name in asked]
-        self._facts = resolve_images(
-            {(self._pinned(ref), self._machine[host.name]) for host in there for ref in _all(host)},
-            registries_of(host.settings.images.registries for host in there),
-        )
-        answers = self._facts.values()
-        self.problems = list(dict.fromkeys(one for one in answers if isinstance(one, Problem)))
-
-    def wishes(self, host: FleetHost) -> tuple[ImageWish, ...] | None:
-        """What the host's images need; None when one of them could not be asked."""
-        wishes = []
-        for name, reference in host.settings.images.catalog.items():
-            facts = self._facts[self._pinned(reference), self._machine[host.name]]
-            if isinstance(facts, Problem):
-                return None
-            wishes.append(image_wish(name, facts))
-        return tuple(wish for wish in wishes if wish is not None)
-
-    def locked(self, fleet: Sequence[FleetHost]) -> dict[str, LockedImage]:
-        """What each tag that the fleet names stands for: asked now, or locked before."""
-        found = {}
-        for reference in {ref for host in fleet for ref in tagged(host.settings)}:
-            answers = (
-                self._facts.get((self._pinned(reference), machine))
-                for machine in get_args(Architecture)
-            )
-            facts = next((one for one in answers if isinstance(one, ImageFacts)), None)
-            if facts is not None:
-                found[reference] = LockedImage(
-                    digest=facts.digest, cuda=facts.cuda, torch=facts.torch
-                )
-            elif reference in self._old.images:
-                found[reference] = self._old.images[reference]
-        return found
-
-    def _pinned(self, reference: str) -> str:
-        """The reference with the digest that is locked, unless it may move."""
-        if "@" in reference or "images" in self._free or reference not in self._old.images:
-            return reference
-        return f"{reference}@{self._old.images[reference].digest}"
+def _pinned(reference: str, old: Lock, free: frozenset[Part]) -> str:
+    """The reference with the digest that is locked, unless it may move."""
+    if "@" in reference or "images" in free or reference not in old.images:
+        return reference
+    return f"{reference}@{old.images[reference].digest}"
 
 
-def _all(host: FleetHost) -> list[str]:
-    return list(host.settings.images.catalog.values())
-
-
-def _architecture(machine: str) -> Architecture:
-    return "arm64" if machine == "arm64" else "amd64"
+def _digests(fleet: Sequence[FleetHost], images: FleetImages, old: Lock) -> dict[str, LockedImage]:
+    """What each tag that the fleet names stands for: asked now, or locked before."""
+    found = {}
+    for reference in {ref for host in fleet for ref in tagged(host.settings)}:
+        facts = images.facts(reference)
+        if facts is not None:
+            found[reference] = LockedImage(digest=facts.digest, cuda=facts.cuda, torch=facts.torch)
+        elif reference in old.images:
+            found[reference] = old.images[reference]
+    return found
