@@ -24,7 +24,13 @@ def install() -> None:
     only when another module than the declared one is loaded.
     """
     wanted = settings().driver
-    choice = driver.choose(wanted, survey(), host=host.name, exact=locked_packages())
+    choice = driver.choose(
+        wanted,
+        survey(),
+        host=host.name,
+        exact=locked_packages(),
+        known=settings().knowledge.tables(),
+    )
     declared = driver.repository(wanted, survey())
     repository(
         name="Add NVIDIA's driver repository",

@@ -17,7 +17,8 @@ from torchrack.driver_names import NOT_THE_DRIVER, upstream
 from torchrack.errors import HostError, Problem
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey
-from torchrack.gpus import Flavour, best_flavour, lookup, obstacle
+from torchrack.gpus import Flavour, best_flavour, obstacle
+from torchrack.knowledge import Knowledge, builtin
 from torchrack.settings.driver import Driver
 
 PINNING = "nvidia-driver-pinning-"
@@ -87,7 +88,12 @@ def repository(settings: Driver, survey: Survey) -> Repository:
 
 
 def choose(
-    settings: Driver, survey: Survey, *, host: str, exact: Mapping[str, str] | None = None
+    settings: Driver,
+    survey: Survey,
+    *,
+    host: str,
+    exact: Mapping[str, str] | None = None,
+    known: Knowledge | None = None,
 ) -> Choice:
     """Choose flavour and packages for a host.
 
@@ -96,14 +102,16 @@ def choose(
         survey: the host's system and PCI bus.
         host: its name, for messages.
         exact: package to exact Debian version, out of the lock.
+        known: the tables; None: those that ship.
 
     Raises:
         HostError: no GPU, one that the table does not know, or one that this driver can't drive.
     """
-    gpus = [(function, lookup(function.device)) for function in survey.gpus]
-    known = [gpu for _, gpu in gpus if gpu]
-    unknown = [f"{f.address} (10de:{f.device})" for f, gpu in gpus if not gpu]
-    if not known or unknown:
+    tables = known or builtin()
+    there = [(function, tables.gpu(function.device)) for function in survey.gpus]
+    gpus = [gpu for _, gpu in there if gpu]
+    unknown = [f"{f.address} (10de:{f.device})" for f, gpu in there if not gpu]
+    if not gpus or unknown:
         raise HostError(
             Problem(
                 where=host,
@@ -114,8 +122,8 @@ def choose(
             )
         )
     branch = int(settings.version.partition(".")[0])
-    flavour = best_flavour(known) if settings.flavour == "auto" else settings.flavour
-    for gpu in known:
+    flavour = best_flavour(gpus) if settings.flavour == "auto" else settings.flavour
+    for gpu in gpus:
         if reason := obstacle(gpu, branch, flavour):
             raise HostError(
                 Problem(

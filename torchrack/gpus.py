@@ -94,7 +94,11 @@ def lookup(device_id: str) -> Gpu | None:
     row = _table().get(device_id.lower())
     if row is None:
         return None
-    chip, product = row
+    return named(device_id, *row)
+
+
+def named(device_id: str, chip: str, product: str) -> Gpu:
+    """Return a GPU by its chip and product; the chip where the product has no name."""
     return Gpu(device_id.lower(), chip, product or chip, ARCHITECTURES[chip[:2]]["name"])
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from torchrack import gpus
+from torchrack.commands.fleet import fleet_tables
 from torchrack.knowledge import builtin
 from torchrack.knowledge.check import problems, unchecked
 
@@ -17,9 +21,13 @@ def data() -> None:
 
 
 @app.command("check")
-def check() -> None:
+def check(
+    inventory: Annotated[
+        Path | None, typer.Argument(help="an inventory whose own rows are checked with the tables")
+    ] = None,
+) -> None:
     """Check that the tables agree with each other; exit status 2 when they do not."""
-    known = builtin()
+    known = fleet_tables(inventory, "data check") if inventory else builtin()
     found = problems(known)
     for problem in found:
         typer.echo(problem, err=True)

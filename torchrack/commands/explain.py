@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from torchrack.commands.explain_json import as_data
 from torchrack.commands.explain_text import render
+from torchrack.commands.fleet import fleet_tables
 from torchrack.contract.model import AUTO, Facts, ImageWish, Wishes
 from torchrack.contract.resolve import resolve
 from torchrack.gpu_names import GpuNameError, find
@@ -61,6 +63,9 @@ def explain(
     toolkit: Annotated[str, typer.Option(help="container toolkit, as 1.19.1-1")] = AUTO,
     docker: Annotated[str, typer.Option(help="Docker engine, as 29.6.1")] = AUTO,
     mig: Annotated[bool, typer.Option("--mig", help="GPUs are to be cut into instances")] = False,
+    inventory: Annotated[
+        Path | None, typer.Option(help="an inventory whose own rows are added to the tables")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
 ) -> None:
     """Say whether a combination works, what a host would get, and why.
@@ -98,7 +103,9 @@ def explain(
         mig=mig,
         images=_images(torch, cuda, python, tuple(require or ())),
     )
-    answer = resolve(facts, wishes, today=dt.datetime.now(dt.timezone.utc).date())
+    today = dt.datetime.now(dt.timezone.utc).date()
+    known = fleet_tables(inventory, "explain") if inventory else None
+    answer = resolve(facts, wishes, today=today, knowledge=known)
     if as_json:
         typer.echo(json.dumps(as_data(answer, facts), indent=2))
     else:

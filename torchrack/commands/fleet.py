@@ -9,6 +9,7 @@ import typer
 
 from torchrack.errors import Problem
 from torchrack.inventory import FleetHost, load_fleet
+from torchrack.knowledge import Knowledge
 from torchrack.report import print_problems
 from torchrack.settings.section import collecting
 
@@ -66,6 +67,24 @@ def limited(fleet: list[FleetHost], limit: Iterable[str], command: str) -> list[
         typer.echo(f"torchrack {command}: {message}", err=True)
         raise typer.Exit(1)
     return [host for host in fleet if not names or host.name in names]
+
+
+def fleet_tables(inventory: Path, command: str) -> Knowledge:
+    """Return the knowledge tables with the rows of a fleet's own.
+
+    Args:
+        inventory: its file.
+        command: the command that asks, for messages.
+
+    Raises:
+        typer.Exit: the inventory can't be read, or its hosts have different rows.
+    """
+    tables = {host.settings.knowledge.tables() for host in read_fleet(inventory, command)}
+    if len(tables) > 1:
+        message = "the hosts of the inventory have different knowledge.rows: name them in all.py"
+        typer.echo(f"torchrack {command}: {message}", err=True)
+        raise typer.Exit(1)
+    return tables.pop()
 
 
 def _broken(inventory: Path, error: Exception) -> Problem:

@@ -10,9 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from torchrack.contract.model import AUTO, Answer, Conflict, Facts
+from torchrack.contract.model import AUTO, Answer, Conflict
 from torchrack.contract.plan import HostPlan, Planned
-from torchrack.gpus import lookup
 from torchrack.images.facts import ImageFacts
 
 _STYLES = {
@@ -47,17 +46,18 @@ def _table(plans: Iterable[HostPlan], gap: int) -> Table:
     for one in plans:
         verdict = Text(one.verdict, _STYLES[one.verdict])
         if isinstance(one.outcome, Planned):
-            gpus, system = _gpus(one.outcome.facts), Text(one.outcome.facts.system)
+            gpus, system = _gpus(one.outcome), Text(one.outcome.facts.system)
             table.add_row(Text(one.name), gpus, system, verdict, *map(Text, _cells(one.outcome)))
         else:
             table.add_row(Text(one.name), "", "", verdict)
     return table
 
 
-def _gpus(facts: Facts) -> Text:
-    counts = Counter(gpu.product if (gpu := lookup(d)) else f"10de:{d}" for d in facts.gpus)
-    if facts.nvswitches:
-        counts["NVSwitch"] = facts.nvswitches
+def _gpus(planned: Planned) -> Text:
+    unknown = len(planned.facts.gpus) - len(planned.products)
+    counts = Counter(planned.products) + Counter({"of an unknown kind": unknown})
+    if planned.facts.nvswitches:
+        counts["NVSwitch"] = planned.facts.nvswitches
     return Text(", ".join(f"{count}x {name}" for name, count in counts.items()) or "none")
 
 

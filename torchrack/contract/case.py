@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from torchrack.contract.model import AUTO, Conflict, Facts, ImageWish, Wishes
-from torchrack.gpus import Gpu, lookup
+from torchrack.gpus import Gpu
 from torchrack.knowledge import Knowledge
 
 
@@ -23,13 +23,15 @@ class Case:
     @cached_property
     def gpus(self) -> tuple[Gpu, ...]:
         """The different GPUs of the host that the table knows, by device id."""
-        found = (lookup(device) for device in sorted({d.lower() for d in self.facts.gpus}))
+        found = (self.known.gpu(device) for device in sorted({d.lower() for d in self.facts.gpus}))
         return tuple(gpu for gpu in found if gpu is not None)
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:
         """Device ids that the table does not know."""
-        return tuple(d for d in sorted({d.lower() for d in self.facts.gpus}) if lookup(d) is None)
+        return tuple(
+            d for d in sorted({d.lower() for d in self.facts.gpus}) if self.known.gpu(d) is None
+        )
 
     @cached_property
     def images(self) -> tuple[ImageWish, ...]:

@@ -14,6 +14,7 @@ from torchrack.contract.resolve import resolve
 from torchrack.errors import Problem
 from torchrack.images.facts import ImageFacts
 from torchrack.inventory import FleetHost
+from torchrack.knowledge import Knowledge
 from torchrack.preflight.facts import HostFacts
 
 
@@ -27,6 +28,7 @@ class Planned:
         answer: the contract, or the conflicts.
         loaded_driver: version of the NVIDIA module that is loaded now; None: no module is.
         images: name in the catalog to what the image's registry says of it.
+        products: the products that its GPUs are.
     """
 
     facts: Facts
@@ -34,6 +36,7 @@ class Planned:
     answer: Answer
     loaded_driver: str | None
     images: Mapping[str, ImageFacts] = field(default_factory=dict)
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def plan(
         if isinstance(known, HostFacts)
     }
     images = FleetImages(hosts, machines if with_images else {})
-    answers: dict[tuple[Facts, Wishes], Answer] = {}
+    answers: dict[tuple[Facts, Wishes, Knowledge], Answer] = {}
     plans = []
     for host in hosts:
         known = found[host.name]
@@ -81,12 +84,21 @@ def plan(
         if isinstance(wanted, Problem):
             plans.append(HostPlan(host.name, wanted))
             continue
-        question = facts_of(known), wishes_of(host.settings, wanted)
-        if question not in answers:  # hosts of a fleet are much alike
-            answers[question] = resolve(*question, today=today)
+        tables = host.settings.knowledge.tables()
+        facts, wishes = facts_of(known), wishes_of(host.settings, wanted)
+        key = (facts, wishes, tables)
+        if key not in answers:  # hosts of a fleet are much alike
+            answers[key] = resolve(facts, wishes, today=today, knowledge=tables)
         there = images.of(host) if with_images else {}
         shown = {name: one for name, one in there.items() if isinstance(one, ImageFacts)}
-        planned = Planned(*question, answers[question], known.loaded_driver, shown)
+        planned = Planned(
+            facts,
+            wishes,
+            answers[key],
+            known.loaded_driver,
+            shown,
+            tuple(gpu.product for d in facts.gpus if (gpu := tables.gpu(d))),
+        )
         plans.append(HostPlan(host.name, planned))
     return plans
 

@@ -13,7 +13,17 @@ from torchrack.knowledge.versions import numbers
 
 def problems(knowledge: Knowledge) -> list[str]:
     """Return what is wrong with the tables, a sentence each; empty when they are consistent."""
-    checks = (_sources, _branches, _cuda, _capabilities, _chips, _torch, _channels, _components)
+    checks = (
+        _sources,
+        _branches,
+        _cuda,
+        _capabilities,
+        _gpus,
+        _chips,
+        _torch,
+        _channels,
+        _components,
+    )
     return [problem for check in checks for problem in check(knowledge)]
 
 
@@ -100,8 +110,15 @@ def _capabilities(known: Knowledge) -> Iterator[str]:
             yield f"capabilities: {name} ends before it begins"
 
 
+def _gpus(known: Knowledge) -> Iterator[str]:
+    for device, (chip, _) in known.gpus.items():
+        if chip[:2] not in gpus.ARCHITECTURES:
+            yield f"gpus: {device}: the chip {chip} belongs to no architecture"
+
+
 def _chips(known: Knowledge) -> Iterator[str]:
-    for gpu in gpus.all_gpus():
+    own = [known.gpu(d) for d, (chip, _) in known.gpus.items() if chip[:2] in gpus.ARCHITECTURES]
+    for gpu in (*gpus.all_gpus(), *filter(None, own)):
         if known.chip(gpu) is None:
             yield f"chips: no row for {gpu.chip} ({gpu.device}, {gpu.product})"
     for name, row in known.chips.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -35,6 +36,7 @@ _MAPS: dict[str, TypeAdapter[Any]] = {
     "sources": TypeAdapter(dict[str, rows.Source]),
     "rules": TypeAdapter(dict[str, rows.Rule]),
     "sets": TypeAdapter(dict[str, tuple[rows.Capability, ...]]),
+    "gpus": TypeAdapter(dict[rows.DeviceId, tuple[rows.ChipName, str]]),
 }
 
 
@@ -51,8 +53,8 @@ def load(extra: Mapping[str, Any] | None = None) -> Knowledge:
 
     Args:
         extra: further rows by table, in the shape of the YAML files ("branches", "releases",
-            "sources"...). A row with the name of one that is there (the same branch, the same
-            release) takes its place.
+            "sources", "gpus"...). A row with the name of one that is there (the same branch, the
+            same release) takes its place.
 
     Raises:
         KnowledgeError: rows of the wrong shape, or a table that does not exist.
@@ -80,6 +82,7 @@ def load(extra: Mapping[str, Any] | None = None) -> Knowledge:
         toolkits=tables["container_toolkits"],
         dcgm=tuple(tables["dcgm"].values()),
         fabric_managers=tuple(tables["fabric_managers"].values()),
+        gpus=tables["gpus"],
     )
 
 
@@ -87,6 +90,20 @@ def load(extra: Mapping[str, Any] | None = None) -> Knowledge:
 def builtin() -> Knowledge:
     """Return the tables as they ship, read once."""
     return load()
+
+
+@lru_cache(maxsize=16)
+def extended(extra: str) -> Knowledge:
+    """Return the tables with further rows, the same object for the same rows.
+
+    Args:
+        extra: rows by table, as JSON.
+
+    Raises:
+        KnowledgeError: as :func:`load`.
+    """
+    further = json.loads(extra)
+    return load(further) if further else builtin()
 
 
 def _read(name: str, value: Any, problems: list[str]) -> dict[Any, Any]:

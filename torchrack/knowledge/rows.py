@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Version = Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
 Capability = Annotated[str, Field(pattern=r"^\d+\.\d$")]
+DeviceId = Annotated[str, Field(pattern=r"^[0-9a-f]{4}$")]
+ChipName = Annotated[str, Field(pattern=r"^[A-Z]{2}\d*[A-Z]?$")]
 ChannelName = Literal["cuda-repo", "ubuntu"]
 Modules = Literal["dkms", "signed"]
 
@@ -78,7 +80,7 @@ class CapabilityRange(Sourced):
 class Chip(Sourced):
     """A chip, by the start of its name: compute capability, products that MIG can cut."""
 
-    chip: str = Field(pattern=r"^[A-Z]{2}\d*[A-Z]?$")
+    chip: ChipName
     capability: Capability | None = None
     mig: tuple[str, ...] = ()
 

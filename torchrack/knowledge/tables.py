@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from torchrack.gpus import Gpu
+from torchrack.gpus import Gpu, lookup, named
 from torchrack.knowledge import rows
 
 
@@ -29,6 +29,12 @@ class Knowledge:
     toolkits: dict[str, rows.ContainerToolkit]
     dcgm: tuple[rows.Dcgm, ...]
     fabric_managers: tuple[rows.FabricManager, ...]
+    gpus: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def gpu(self, device_id: str) -> Gpu | None:
+        """Return the GPU with a PCI device id ("2335"), None where it is in no table."""
+        row = self.gpus.get(device_id.lower())
+        return named(device_id, *row) if row else lookup(device_id)
 
     def chip(self, gpu: Gpu) -> rows.Chip | None:
         """Return the row of a GPU's chip: the longest name that the chip's begins with."""

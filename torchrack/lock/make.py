@@ -93,7 +93,13 @@ def make(
         if not isinstance(wishes, Problem):
             answer = asked[host.name]
             kept = _kept(host, answer, old)
-            result = lock_host(_question(host, answer, wishes), kept=kept, free=free, today=today)
+            result = lock_host(
+                _question(host, answer, wishes),
+                kept=kept,
+                free=free,
+                today=today,
+                knowledge=host.settings.knowledge.tables(),
+            )
             made.note(host.name, result)
     entries = {name: one.group for name, one in made.locked.items()}
     digests = _digests(fleet, images, old)

@@ -86,7 +86,7 @@ def engine_version(host: str, docker: Docker, offered: Offered) -> str:
 
 
 def _driver(host: str, settings: Settings, survey: Survey, *, newest: bool) -> Iterator[Wanted]:
-    choice = driver.choose(settings.driver, survey, host=host)
+    choice = driver.choose(settings.driver, survey, host=host, known=settings.knowledge.tables())
     for name in choice.packages:
         yield Wanted(name, choice.pattern, newest)
     if choice.pinning:

@@ -6,6 +6,7 @@ from torchrack.settings.base import Base
 from torchrack.settings.docker import Docker
 from torchrack.settings.driver import Driver
 from torchrack.settings.images import Images, Registry
+from torchrack.settings.knowledge import Knowledge
 from torchrack.settings.model import SECTIONS, Settings, of
 from torchrack.settings.preflight import Preflight
 from torchrack.settings.secret import Secret, env, file
@@ -19,6 +20,7 @@ __all__ = [
     "Docker",
     "Driver",
     "Images",
+    "Knowledge",
     "Mount",
     "Port",
     "Preflight",

@@ -12,6 +12,7 @@ from pathlib import Path
 from torchrack.errors import Problem
 from torchrack.settings.check_base import ca_certificates
 from torchrack.settings.check_docker import docker_version
+from torchrack.settings.check_knowledge import knowledge
 from torchrack.settings.images import REFERENCE, TAGGED
 from torchrack.settings.model import Settings
 from torchrack.settings.secret import Secret
@@ -38,6 +39,7 @@ def check_settings(host: str, settings: Settings) -> list[Problem]:
         _registries,
         _files_here,
         ca_certificates,
+        knowledge,
     )
     return [problem for check in checks for problem in check(host, settings)]
 

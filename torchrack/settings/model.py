@@ -14,6 +14,7 @@ from torchrack.settings.base import Base
 from torchrack.settings.docker import Docker
 from torchrack.settings.driver import Driver
 from torchrack.settings.images import Images
+from torchrack.settings.knowledge import Knowledge
 from torchrack.settings.preflight import Preflight
 from torchrack.settings.section import Section
 from torchrack.settings.sshd import Sshd
@@ -22,7 +23,17 @@ from torchrack.settings.workloads import Workloads
 
 SECTIONS: dict[str, type[Section]] = {
     section.stage: section
-    for section in (Preflight, Base, Sshd, Driver, Docker, Toolkit, Images, Workloads)
+    for section in (
+        Knowledge,
+        Preflight,
+        Base,
+        Sshd,
+        Driver,
+        Docker,
+        Toolkit,
+        Images,
+        Workloads,
+    )
 }
 """The sections by the name they have in group data, in the order of the stages."""
 
@@ -31,6 +42,7 @@ SECTIONS: dict[str, type[Section]] = {
 class Settings:
     """All settings of one host, a section a stage."""
 
+    knowledge: Knowledge
     preflight: Preflight
     base: Base
     sshd: Sshd

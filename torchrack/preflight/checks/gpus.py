@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from torchrack.errors import Problem, TorchrackError
-from torchrack.gpus import Flavour, Gpu, best_flavour, lookup, obstacle
+from torchrack.gpus import Flavour, Gpu, best_flavour, obstacle
 from torchrack.preflight.subject import Subject
 
 _HARMLESS = frozenset({"nvidia-persistenc", "nvidia-persiste", "nv-fabricmanage", "nv-hostengine"})
@@ -28,13 +28,13 @@ def present(subject: Subject) -> Iterator[Problem]:
 def known(subject: Subject) -> Iterator[Problem]:
     """Every GPU in our table, which says how it has to be driven."""
     for function in subject.facts.survey.gpus:
-        if lookup(function.device) is None:
+        if subject.settings.knowledge.tables().gpu(function.device) is None:
             yield subject.problem(
                 f"GPU {function.address}",
                 f"device id 10de:{function.device}, which the table does not know",
                 "a GPU of Maxwell's generation or newer that torchrack/gpus.yml names",
                 "bring the table up to date: python -m torchrack.gpus_derive with the newest "
-                "pci.ids",
+                "pci.ids; or name it in knowledge.rows of the settings",
             )
 
 
@@ -67,7 +67,8 @@ def drivable(subject: Subject) -> Iterator[Problem]:
 
 
 def _known(subject: Subject) -> list[Gpu]:
-    found = (lookup(function.device) for function in subject.facts.survey.gpus)
+    tables = subject.settings.knowledge.tables()
+    found = (tables.gpu(function.device) for function in subject.facts.survey.gpus)
     return [gpu for gpu in found if gpu is not None]
 
 
