@@ -141,3 +141,16 @@ def _moved(lab: Lab, deploy: object, version: str) -> None:
         assert set(loaded(lab, host).split()) == {version}
         names = lab.ssh(host, "docker ps --format '{{.Names}}'").stdout.split()
         assert "notebook" in names
+
+
+def test_a_dry_run_shows_apts_plan_and_installs_nothing(lab: Lab, tmp_path: Path) -> None:
+    inventory = lab.variant(tmp_path, "")
+    file = tmp_path / "lab.lock.yml"
+    file.write_text(file.read_text().replace("1.19.1-1", "1.20.0-1"))
+    before = {host: lab.ssh(host, "dpkg -l").stdout for host in HOSTS}
+    command = lab.deploy_command("--dry", "--data", "only=toolkit", inventory=inventory)
+    dry = lab.run(*(argument for argument in command if argument != "-y"))
+    for host in HOSTS:
+        assert f"[{host}] apt would upgrade 4 (" in dry.text
+    assert "nvidia-container-toolkit 1.19.1-1 -> 1.20.0-1" in dry.text
+    assert {host: lab.ssh(host, "dpkg -l").stdout for host in HOSTS} == before

@@ -23,7 +23,7 @@ from torchrack.settings import Docker, Driver, Images, Toolkit
 
 _there = dict(address="192.0.2.1", user="admin", known_hosts={known!r})
 gpu = [
-    host("fine", driver=Driver(source="cuda-repo"), docker=Docker(version="5:29.6.1*"), **_there),
+    host("fine", docker=Docker(version="5:29.6.1*"), **_there),
     host("old", driver=Driver(version="565.57.01"), **_there),
     host("impossible", driver=Driver(version="565.57.01", flavour="proprietary"), **_there),
     host("gone", **_there),

@@ -38,7 +38,7 @@ def test_facts_and_wishes_of_a_host():
         dkms_key_enrolled=True,
     )
     asked = {
-        "driver": Driver(version="580", source="cuda-repo", modules="dkms"),
+        "driver": Driver(version="580"),
         "docker": Docker(version="5:29.6.1*"),
     }
     wishes = wishes_of(merge([asked]))
@@ -54,7 +54,7 @@ def test_the_distributions_docker_is_a_wish_too():
 
 
 def test_what_is_left_open_is_the_resolvers_choice():
-    assert wishes_of(merge([])) == Wishes()
+    assert wishes_of(merge([])) == Wishes(source="cuda-repo", modules="dkms")
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,6 @@ def test_a_host_that_changed(now: HostFacts, what: str, found: str):
 def test_nothing_is_left_open():
     exact = apply.exact(settings(), lock(group("gpu01")), group("gpu01"))
     assert (exact.driver.version, exact.driver.flavour) == ("580.105.08", "open")
-    assert (exact.driver.source, exact.driver.modules) == ("cuda-repo", "dkms")
     assert exact.docker.version == "26.1.5*"
     assert exact.toolkit.version == "1.19.1-1"
     assert exact.images.catalog == {

@@ -32,6 +32,8 @@ def facts_of(host: HostFacts) -> Facts:
 def wishes_of(settings: Settings, images: tuple[ImageWish, ...] = ()) -> Wishes:
     """Return the contract's wishes of a host's settings.
 
+    The driver stage installs from NVIDIA's repository and builds on the host, so that is the wish.
+
     Args:
         settings: the settings; "auto" is a wish as well.
         images: what its images need, which their registries tell.
@@ -41,8 +43,8 @@ def wishes_of(settings: Settings, images: tuple[ImageWish, ...] = ()) -> Wishes:
     return Wishes(
         driver=driver.version,
         flavour=driver.flavour,
-        source=driver.source,
-        modules=driver.modules,
+        source="cuda-repo",
+        modules="dkms",
         toolkit=settings.toolkit.version,
         docker=engine[1] if engine else AUTO,
         images=images,

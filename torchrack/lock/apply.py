@@ -117,7 +117,7 @@ def exact(settings: Settings, lock: Lock, group: Group) -> Settings:
     docker = settings.docker
     return replace(
         settings,
-        driver=settings.driver.changed(**group.driver.model_dump()),
+        driver=settings.driver.changed(version=group.driver.version, flavour=group.driver.flavour),
         docker=docker.changed(
             version=upstream(group.packages[ENGINES[docker.source]]),
             containerd_version=group.packages.get("containerd.io", docker.containerd_version),

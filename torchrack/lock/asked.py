@@ -12,8 +12,6 @@ FIELDS = (
     ("docker", "version"),
     ("driver", "components"),
     ("driver", "flavour"),
-    ("driver", "modules"),
-    ("driver", "source"),
     ("driver", "version"),
     ("toolkit", "version"),
 )

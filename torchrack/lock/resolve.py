@@ -87,7 +87,7 @@ def lock_host(
     )
     exact = replace(
         settings,
-        driver=settings.driver.changed(**locked.model_dump()),
+        driver=settings.driver.changed(version=locked.version, flavour=locked.flavour),
         toolkit=settings.toolkit.changed(version=contract.toolkit),
     )
     try:
@@ -142,9 +142,7 @@ def _keeping(
 def _allows(settings: Driver, locked: LockedDriver) -> bool:
     """Whether the settings leave room for a driver that was locked."""
     branch = locked.version.partition(".")[0]
-    return (
-        settings.version in (AUTO, branch, locked.version)
-        and settings.flavour in (AUTO, locked.flavour)
-        and settings.source in (AUTO, locked.source)
-        and settings.modules in (AUTO, locked.modules)
+    return settings.version in (AUTO, branch, locked.version) and settings.flavour in (
+        AUTO,
+        locked.flavour,
     )

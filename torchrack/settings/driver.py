@@ -20,12 +20,6 @@ class Driver(Section):
         pattern=r"^(auto|\d{3}|\d+\.\d+(\.\d+)?)$",
         description='"auto", a branch ("580") or an exact version; the lock file has the exact one',
     )
-    source: Literal["auto", "cuda-repo", "ubuntu"] = Field(
-        "auto", description="NVIDIA's repository or Ubuntu's archive; auto chooses by Secure Boot"
-    )
-    modules: Literal["auto", "dkms", "signed"] = Field(
-        "auto", description="kernel modules built on the host, or signed ones of the distribution"
-    )
     flavour: Literal["auto", "open", "proprietary"] = Field(
         "auto", description="kernel module flavour; auto chooses by GPU generation"
     )
