@@ -14,7 +14,6 @@ from torchrack.driver_names import is_driver, upstream
 from torchrack.errors import HostError, Problem
 from torchrack.facts.repository import PublishedKey
 from torchrack.facts.survey import Survey
-from torchrack.knowledge import builtin
 from torchrack.operations.files import controller_file, read
 from torchrack.remote import Session
 from torchrack.settings.model import Settings
@@ -132,7 +131,9 @@ def _repositories(settings: Settings, survey: Survey) -> list[_Wanted]:
 
 
 def _ours(settings: Settings, survey: Survey) -> list[str]:
-    names = [*driver.every_package(survey.os, builtin().branches), *toolkit.PACKAGES]
+    known = settings.knowledge.tables()
+    names = [*driver.every_package(survey.os, known.branches), *toolkit.PACKAGES]
+    names += [row.package for row in known.dcgm]
     if settings.docker.source == "docker-ce":
         names += engine.PACKAGES
     return list(dict.fromkeys(names))

@@ -59,6 +59,7 @@ class Group(_Entry):
         asked: settings that leave a choice or make one, as far as they are not "auto".
         driver: their driver.
         packages: package to exact Debian version: all that is named when they are installed.
+        dcgm: the same of DCGM, which fits them and is not installed; empty where apt has none.
     """
 
     hosts: tuple[str, ...] = Field(min_length=1)
@@ -66,6 +67,7 @@ class Group(_Entry):
     asked: dict[str, str]
     driver: LockedDriver
     packages: dict[str, str]
+    dcgm: dict[str, str] = Field(default_factory=dict)
 
 
 class LockedImage(_Entry):

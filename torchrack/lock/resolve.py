@@ -107,8 +107,20 @@ def lock_host(
         asked=asked_of(settings),
         driver=locked,
         packages=dict(sorted(packages.items())),
+        dcgm=_dcgm(contract.dcgm, question.packages, kept, free),
     )
     return Locked(group, answer)
+
+
+def _dcgm(
+    package: str, offered: Offered, kept: Group | None, free: frozenset[Part]
+) -> dict[str, str]:
+    """Return DCGM's package and version; it moves with the driver, which it has to fit."""
+    versions = offered.get(package, ())
+    old = kept.dcgm.get(package) if kept and "driver" not in free else None
+    if old in versions:
+        return {package: old}
+    return {package: versions[0]} if versions else {}
 
 
 def _resolve(
