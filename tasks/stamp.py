@@ -20,7 +20,7 @@ def record() -> None:
     """
     deploy_file = Path(state.cwd or ".") / (state.current_deploy_filename or "deploy.py")
     stamp.deployed(
-        name="Write down what was deployed",
+        name=stamp.NAME,
         settings=settings(),
         repository=deploy_file.resolve().parent,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
 
 from pyinfra import host, logger, state
 from pyinfra.api.exceptions import PyinfraError
@@ -11,11 +14,43 @@ from torchrack.context import current_host
 from torchrack.errors import HostError, Problem, ProblemsError, TorchrackError
 from torchrack.report import console
 
+Stage = Callable[[], object]
+
 ALWAYS = ("preflight",)
 """Stages that run whatever ``--data only=...`` says; they change nothing."""
 
 
-def run(*stages: Callable[[], object]) -> None:
+_collected: ContextVar[list[Stage] | None] = ContextVar("torchrack_stages", default=None)
+
+
+def name_of(stage: Stage) -> str:
+    """Return a stage's name: that of its module in ``tasks/``."""
+    return stage.__module__.rpartition(".")[2]
+
+
+def stages_of(deploy_file: Path) -> tuple[Stage, ...]:
+    """Return the stages that a deploy file runs, without running one.
+
+    Args:
+        deploy_file: path of ``deploy.py``.
+
+    Raises:
+        TorchrackError: it can't be loaded, or runs none.
+    """
+    found: list[Stage] = []
+    token = _collected.set(found)
+    try:
+        runpy.run_path(str(deploy_file))
+    except Exception as error:  # a deploy file is a program: it can fail in any way
+        raise TorchrackError(f"{deploy_file} can't be loaded: {error}") from error
+    finally:
+        _collected.reset(token)
+    if not found:
+        raise TorchrackError(f"{deploy_file} runs no stage: it has to call run(...)")
+    return tuple(found)
+
+
+def run(*stages: Stage) -> None:
     """Run the stages in order on the current host; called by ``deploy.py``.
 
     ``--data only=docker`` (or ``only=docker,toolkit``) limits a run to some stages.
@@ -27,7 +62,11 @@ def run(*stages: Callable[[], object]) -> None:
         TorchrackError: ``only`` names a stage that does not exist.
         ProblemsError: preflight found problems; nothing was changed on any host.
     """
-    names = [stage.__module__.rpartition(".")[2] for stage in stages]
+    collected = _collected.get()
+    if collected is not None:
+        collected.extend(stages)
+        return
+    names = [name_of(stage) for stage in stages]
     only = _only(names)
     for name, stage in zip(names, stages, strict=True):
         if only and name not in only and name not in ALWAYS:

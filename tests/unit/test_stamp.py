@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyinfra.api.exceptions import FactProcessError
@@ -15,8 +16,11 @@ from torchrack.settings.model import merge
 from torchrack.stamp.content import Commit, content, is_current, text
 from torchrack.stamp.origin import commit, person, torchrack_version
 
+REST: dict[str, Any] = {"torchrack": "0.1.0", "operations": {}}
 INSTALLED = Installed("580.159.04", "29.6.1", "1.19.1-1", "6.8.0-90-generic", "")
-WANTED = content(merge([]), INSTALLED, commit=Commit("a" * 40, False), torchrack="0.1.0")
+WANTED = content(
+    merge([]), INSTALLED, commit=Commit("a" * 40, False), torchrack="0.1.0", operations={}
+)
 STAMP = text(WANTED, who="ann@desk", when="2026-11-21T11:00:00+00:00")
 
 
@@ -37,14 +41,22 @@ def test_who_and_when_do_not_count() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        content(merge([]), INSTALLED, commit=None, torchrack="0.1.0"),
-        content(merge([]), INSTALLED, commit=Commit("a" * 40, True), torchrack="0.1.0"),
-        content(merge([]), INSTALLED, commit=Commit("a" * 40, False), torchrack="0.2.0"),
+        content(merge([]), INSTALLED, commit=None, **REST),
+        content(
+            merge([]), INSTALLED, commit=Commit("a" * 40, True), torchrack="0.1.0", operations={}
+        ),
+        content(
+            merge([]),
+            INSTALLED,
+            commit=Commit("a" * 40, False),
+            torchrack="0.1.0",
+            operations={"Do it": "1"},
+        ),
         content(
             merge([{"docker": Docker(live_restore=False)}]),
             INSTALLED,
             commit=Commit("a" * 40, False),
-            torchrack="0.1.0",
+            **REST,
         ),
     ],
 )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import typer
 
-from torchrack.errors import Problem
+from torchrack.errors import Problem, ProblemsError
 from torchrack.inventory import FleetHost, load_fleet
 from torchrack.knowledge import Knowledge
+from torchrack.lock.fleet import exact
 from torchrack.report import print_problems
 from torchrack.settings.section import collecting
 
@@ -46,6 +47,24 @@ def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
     if problems or failed:
         raise typer.Exit(1)
     return fleet
+
+
+def locked(inventory: Path, command: str) -> list[FleetHost]:
+    """Return the hosts of an inventory with settings that its lock has made exact.
+
+    Args:
+        inventory: its file.
+        command: the command that asks, for messages.
+
+    Raises:
+        typer.Exit: it can't be read, or its lock does not fit it; all problems have been told.
+    """
+    fleet = read_fleet(inventory, command)
+    try:
+        return exact(fleet, inventory)
+    except ProblemsError as error:
+        print_problems("Lock", error.problems)
+        raise typer.Exit(1) from None
 
 
 def limited(fleet: list[FleetHost], limit: Iterable[str], command: str) -> list[FleetHost]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -76,7 +76,19 @@ def locked_fleet(inventory: str | Path) -> list[FleetHost]:
     Raises:
         ProblemsError: the lock is missing, or not for these settings.
     """
-    fleet = load_fleet(inventory)
+    return exact(load_fleet(inventory), inventory)
+
+
+def exact(fleet: Sequence[FleetHost], inventory: str | Path) -> list[FleetHost]:
+    """Return hosts whose settings leave nothing open.
+
+    Args:
+        fleet: the hosts, with their settings as the inventory says them.
+        inventory: path of the inventory, for messages.
+
+    Raises:
+        ProblemsError: the lock is missing, or not for these settings.
+    """
     if found := problems((host.name, host.data, host.settings) for host in fleet):
         raise ProblemsError(f"The lock of {file.shown(inventory)} does not fit it.", found)
     return [

@@ -12,6 +12,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.base.accounts import missing_keys
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.accounts import Account, Accounts
 from torchrack.facts.gather import gather
@@ -43,6 +44,8 @@ def administrators(*, users: Sequence[str], group: str, keys: Sequence[str] = ()
     """
     now = gather(Accounts, group=group, users=list(users))
     steps = [] if now.group else [f"groupadd --system -- {shlex.quote(group)}"]
+    if not now.group:
+        differs(f"group:{group}", "exists", expected="the group", actual="no such group")
     for user in users:
         account = now.accounts.get(user)
         if account is None:
@@ -58,11 +61,18 @@ def administrators(*, users: Sequence[str], group: str, keys: Sequence[str] = ()
             )
         if group not in account.groups:
             steps.append(f"usermod -aG {shlex.quote(group)} -- {shlex.quote(user)}")
+            differs(f"account:{user}", "groups", expected=group, actual=", ".join(account.groups))
         steps += _mend_modes(user, account)
     deploy_user = users[0]
     account = now.accounts[deploy_user]
     missing = missing_keys(keys, account.keys)
     if missing:
+        differs(
+            f"account:{deploy_user}",
+            "authorized_keys",
+            expected=f"{len(keys)} declared key(s)",
+            actual=f"{len(missing)} of them missing",
+        )
         steps.append(
             _ADD_KEYS.format(home=shlex.quote(account.home), user=shlex.quote(deploy_user))
         )
@@ -80,8 +90,11 @@ def _mend_modes(user: str, account: Account) -> list[str]:
     for path, (mode, owner) in account.modes.items():
         if owner not in (user, "root"):
             steps.append(f"chown -- {shlex.quote(user)} {shlex.quote(path)}")
+            differs(f"file:{path}", "owner", expected=user, actual=owner)
         if path != account.home and mode & 0o077:
             steps.append(f"chmod go= -- {shlex.quote(path)}")
+            differs(f"file:{path}", "mode", expected="nothing for others", actual=f"{mode:o}")
         elif mode & 0o022:
             steps.append(f"chmod go-w -- {shlex.quote(path)}")
+            differs(f"file:{path}", "mode", expected="no writing by others", actual=f"{mode:o}")
     return steps

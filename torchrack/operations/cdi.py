@@ -10,6 +10,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.cdi import PATH_UNIT, SERVICE, SPEC, problems
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.cdi import Cdi, CdiState
 from torchrack.facts.gather import gather
@@ -26,6 +27,12 @@ def current() -> Commands:
     if not stale and not now.disabled and now.path_active:
         host.noop(f"{SPEC} describes driver {now.driver}")
         return
+    for problem in stale:
+        differs("cdi:nvidia", "spec", expected=f"driver {now.driver}, all GPUs", actual=problem)
+    for unit in now.disabled:
+        differs(f"unit:{unit}", "enabled", expected="enabled", actual="disabled")
+    if not now.path_active:
+        differs(f"unit:{PATH_UNIT}", "running", expected="active", actual="inactive")
     steps = [f"systemctl enable {SERVICE} {PATH_UNIT}", f"systemctl start {PATH_UNIT}"]
     if stale:
         steps += [

@@ -10,6 +10,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.base.certificates import read_ca
+from torchrack.difference import differs
 from torchrack.facts.certificates import FOLDER, PREFIX, CaCertificates, LocalCa
 from torchrack.facts.gather import gather
 from torchrack.operations.guard import Commands, operation
@@ -46,6 +47,13 @@ def trusted(*, certificates: Mapping[str, str]) -> Commands:
     if not (changed or surplus or stale or now.dangling):
         host.noop("CA certificates are trusted" if wanted else "no extra CA certificates")
         return
+    for name in changed:
+        actual = "another file" if name in now.certificates else "no such file"
+        differs(f"certificate:{name}", "content", expected="the declared CA", actual=actual)
+    for name in surplus:
+        differs(f"certificate:{name}", "exists", expected="no such CA", actual="a CA of ours")
+    if stale or now.dangling:
+        differs("certificate:bundle", "content", expected="all of ours", actual="not taken up")
     lines = [f"{n} {base64.b64encode(pem.encode()).decode()}" for n, pem in changed.items()]
     yield StringCommand(
         _SCRIPT.format(

@@ -15,6 +15,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 
 from torchrack.context import current_host
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.containers import Found, Workloads
 from torchrack.facts.gather import gather
@@ -56,11 +57,15 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
     nothing = True
     for name in sorted(_ours(found) - declared):
         nothing = False
+        expected = "nothing that is not declared"
+        differs(f"container:{name}", "declared", expected=expected, actual="a workload of ours")
         yield from _remove(name, found)
     for container in found.containers.values():
         name, label = container["Name"].removeprefix("/"), owner(container)
         if label in declared and name != label:
             nothing = False
+            expected = f"the container {label} alone"
+            differs(f"container:{name}", "declared", expected=expected, actual="a second one")
             yield StringCommand(f"docker rm -f {container['Id']} >/dev/null")
     if nothing:
         host.noop("no container or unit of ours that is not declared")
@@ -87,9 +92,16 @@ def workload(
         return
     for reason in todo.reasons:
         host.log(f"{workload.name}: {reason}")
+        resource = f"container:{workload.name}"
+        differs(resource, _aspect(reason), expected="as declared", actual=reason)
     yield from _prepare(declared, todo)
     yield from _contain(declared, todo)
     yield from _supervise(declared, todo)
+
+
+def _aspect(reason: str) -> str:
+    """The first words of a reason, which are the same from night to night."""
+    return " ".join(re.findall(r"[A-Za-z]+", reason)[:4]).lower()
 
 
 def _prepare(declared: Declared, todo: Plan) -> Commands:

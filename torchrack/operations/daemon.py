@@ -6,6 +6,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.connect import INSTALL_TIMEOUT
+from torchrack.difference import differs
 from torchrack.docker.daemon_json import Json, NotAnObjectError, dump, merge, parse
 from torchrack.docker.daemon_step import has_taken, next_step
 from torchrack.errors import HostError, Problem
@@ -39,6 +40,7 @@ def daemon_json(*, owner: str, declared: Json) -> Commands:
     if merged == current and final == record and _is_sound(now):
         host.noop(f"{DAEMON_JSON} holds our keys")
         return
+    _tell(merged != current, final != record, now)
     if has_taken(now):
         # What the daemon runs with now: the next step is judged by it, and a failure goes back.
         yield StringCommand(files.render("docker/remember.sh.j2", **_paths(now)))
@@ -73,10 +75,14 @@ def running() -> Commands:
             )
         )
     step = next_step(now)
+    if step != "none":
+        differs("unit:docker.service", step, expected="its daemon.json", actual=now.active)
     enable = now.enabled not in ("enabled", "enabled-runtime")
     if step == "none" and not enable:
         host.noop("Docker runs with the configuration that is on disk")
         return
+    if enable:
+        differs("unit:docker.service", "enabled", expected="enabled", actual=now.enabled)
     script = files.render(
         "docker/apply.sh.j2",
         step=step,
@@ -85,6 +91,19 @@ def running() -> Commands:
         **_paths(now),
     )
     yield StringCommand(script, _timeout=INSTALL_TIMEOUT)
+
+
+def _tell(content: bool, ownership: bool, now: DaemonState) -> None:
+    """Say what is not as declared, for reports; values of foreign keys are nobody's business."""
+    if content:
+        actual = "no such file" if now.daemon_json is None else "other values"
+        differs(f"file:{DAEMON_JSON}", "content", expected="our keys", actual=actual)
+    if not _is_sound(now):
+        expected = "root alone may write it"
+        differs(f"file:{DAEMON_JSON}", "mode", expected=expected, actual=now.mode)
+    if ownership:
+        expected = "the keys that are ours"
+        differs(f"file:{OWNED}", "content", expected=expected, actual="another record")
 
 
 def _paths(now: DaemonState) -> dict[str, str]:

@@ -17,8 +17,9 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 from pyinfra.facts.files import FileContents
 
+from torchrack.difference import differs
 from torchrack.errors import TorchrackError
-from torchrack.facts.files import Files
+from torchrack.facts.files import Files, FileState
 from torchrack.facts.gather import gather
 from torchrack.operations.guard import Commands, operation
 
@@ -78,6 +79,7 @@ def put(
     mode: str = "0644",
     validate: str | None = None,
     secret: bool = False,
+    report: bool = True,
 ) -> Commands:
     """Make ``dest`` hold ``content``.
 
@@ -90,6 +92,7 @@ def put(
         validate: a command that must end with 0 before the file replaces the old one; ``{}`` in it
             stands for the (quoted) path of the new file, which lies beside ``dest``.
         secret: never show the content in diffs.
+        report: say what differs, for reports.
     """
     data = content.encode() if isinstance(content, str) else content
     sha256 = hashlib.sha256(data).hexdigest()
@@ -98,6 +101,8 @@ def put(
     if now and (now.sha256, now.mode, now.owner, now.group) == wanted:
         host.noop(f"{dest} is up to date")
         return
+    if report:
+        _tell(dest, wanted, now, secret=secret)
     if host.state.config.DIFF and not secret and (now is None or now.sha256 != sha256):
         _show_diff(dest, now is not None, data)
     check = validate.replace("{}", '"$tmp"') if validate else ":"
@@ -112,6 +117,25 @@ def put(
     )
     # Through standard input: content never stands in a process list or a world-readable file.
     yield StringCommand(script, _stdin=[base64.b64encode(data).decode()])
+
+
+def _tell(
+    dest: str, wanted: tuple[str, str, str, str], now: FileState | None, *, secret: bool
+) -> None:
+    """Say what is not as declared, for reports."""
+    sha256, mode, owner, group = wanted
+    resource = f"file:{dest}"
+    if now is None:
+        differs(resource, "content", expected="the file", actual="no such file")
+        return
+    if now.sha256 != sha256:
+        shown = ("the declared secret", "another content") if secret else (sha256, now.sha256)
+        differs(resource, "content", expected=shown[0][:23], actual=shown[1][:23])
+    if now.mode != mode:
+        differs(resource, "mode", expected=mode, actual=now.mode)
+    if (now.owner, now.group) != (owner, group):
+        actual = f"{now.owner}:{now.group}"
+        differs(resource, "owner", expected=f"{owner}:{group}", actual=actual)
 
 
 def _show_diff(dest: str, exists: bool, data: bytes) -> None:

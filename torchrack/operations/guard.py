@@ -15,6 +15,9 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from typing_extensions import ParamSpec
 
+from torchrack.context import current_host
+from torchrack.operations import declared
+
 P = ParamSpec("P")
 Commands = Generator[str | PyinfraCommand, None, None]
 
@@ -22,9 +25,10 @@ Commands = Generator[str | PyinfraCommand, None, None]
 class Refusal(StringCommand):
     """A command that runs nothing, says why, and fails this host's operation."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__("false", "#", message)
-        self.message = message
+    def __init__(self, error: Exception | str) -> None:
+        super().__init__("false", "#", str(error))
+        self.message = str(error)
+        self.error = error if isinstance(error, Exception) else None
 
     def execute(self, state: Any, host: Any, connector_arguments: Any) -> Any:
         """Fail with the message as the command's error output."""
@@ -46,7 +50,7 @@ def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
         except NestedOperationError:
             raise
         except PyinfraError as error:
-            yield Refusal(str(error))
+            yield Refusal(error)
         except Exception as error:
             logger.debug("operation failed", exc_info=True)
             yield Refusal(
@@ -57,9 +61,16 @@ def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
     planned: Callable[..., OperationMeta] = pyinfra_operation()(guarded)
 
     @wraps(planned)
-    def named(*args: Any, **kwargs: Any) -> OperationMeta:
+    def named(*args: Any, **kwargs: Any) -> OperationMeta | None:
         if not kwargs.get("name"):
             raise TypeError(f"{function.__name__}: an operation needs a name")
+        arguments = {name: value for name, value in kwargs.items() if name != "name"}
+        one = declared.Declared(kwargs["name"], guarded, arguments)
+        collected = declared.collector()
+        if collected is not None:
+            collected.append(one)
+            return None
+        declared.note(current_host(), one)
         return planned(*args, **kwargs)
 
     return cast("PyinfraOperation[P]", named)

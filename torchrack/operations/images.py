@@ -12,6 +12,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.connect import INSTALL_TIMEOUT
+from torchrack.difference import differs
 from torchrack.facts.files import FileState
 from torchrack.facts.gather import gather
 from torchrack.facts.images import CONFIG, PULLED, Access, Images, UsedImages
@@ -47,7 +48,12 @@ def registries(*, registries: Sequence[Registry]) -> Commands:
     if private and not todo:
         host.noop("the registries are known")
         return
+    for path in todo:
+        state = now.files[path]
+        actual = "another content, mode or owner" if state else "no such file"
+        differs(f"file:{path}", "content", expected="as declared", actual=actual)
     if not private:
+        differs(f"file:{CONFIG}", "mode", expected="700 root", actual=now.folder or "none")
         yield StringCommand("install", "-d", "-m", "0700", "-o", "root", "-g", "root", CONFIG)
     for path, (content, mode) in todo.items():
         secret = path.endswith("/config.json")
@@ -83,6 +89,11 @@ def pulled(*, references: Sequence[str], registries: Sequence[Registry], seconds
     if not lacking and not retag:
         host.noop(f"{len(wanted)} image(s) present")
         return
+    for image in lacking:
+        expected = image.digest[:19]
+        differs(f"image:{image.name}", "digest", expected=expected, actual="not there")
+    for tag in retag:
+        differs(f"image:{tag}", "tag", expected="the declared digest", actual="another, or none")
     batches = -(-len(lacking) // PARALLEL)
     yield Pull(
         images=lacking,
@@ -108,5 +119,7 @@ def pruned(*, references: Sequence[str]) -> Commands:
     if not todo:
         host.noop("no image of ours is unused")
         return
+    for pinned in todo:
+        differs(f"image:{pinned}", "unused", expected="no image that nothing names", actual="there")
     script = files.render("images/prune.sh.j2", removals=todo, pulled=PULLED)
     yield StringCommand(script, _timeout=INSTALL_TIMEOUT)

@@ -9,6 +9,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.connect import INSTALL_TIMEOUT
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.initramfs import Initramfs
@@ -36,6 +37,9 @@ def up_to_date(*, inputs: Sequence[str]) -> Commands:
     if not stale:
         host.noop(f"up to date: {', '.join(now.kernels) or 'no kernel with an initramfs'}")
         return
+    for kernel in stale:
+        expected = f"newer than {', '.join(inputs)}"
+        differs(f"initramfs:{kernel}", "content", expected=expected, actual="older")
     if now.tool not in _REBUILD:
         raise HostError(
             Problem(

@@ -15,6 +15,7 @@ from pyinfra.api.command import StringCommand
 
 from torchrack.apt.repository import Repository, holds_key, pinned_key, second_sources
 from torchrack.connect import INSTALL_TIMEOUT
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.repository import PublishedKey, Source
@@ -69,6 +70,13 @@ def repository(*, declared: Repository, key_file: str | None) -> Commands:
     if (now.source, now.key) == (declared.source(), key):
         host.noop(f"{declared.source_path} is up to date")
         return
+    source = f"repository:{declared.name}"
+    if now.source != declared.source():
+        actual = "another source" if now.source else "none"
+        differs(source, "source", expected=declared.uri, actual=actual)
+    if now.key != key:
+        actual = "another key" if now.key else "none"
+        differs(source, "key", expected=declared.key_fingerprint, actual=actual)
     script = _SCRIPT.format(
         source=shlex.quote(declared.source_path),
         key=shlex.quote(declared.key_path),

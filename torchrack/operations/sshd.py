@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.sshd import Exists, SshdCandidate, SshdHost, SshdState, SshdTrial
@@ -91,6 +92,7 @@ def hardened(*, settings: Sshd, users: Sequence[str]) -> Commands:
     if _in_place(now, sha256) and not _all_deviations(declared, now.effective):
         host.noop("sshd is hardened")
         return
+    _tell(now, sha256, _all_deviations(declared, now.effective))
     _refuse_ineffective(declared, gather(SshdCandidate, content=content, users=list(users)))
     yield ProveCanary(content, users)
     yield from _install_rollback(settings.rollback_timeout)
@@ -111,6 +113,25 @@ def cloud_init_keeps_passwords_off() -> Commands:
         yield from put._inner(dest=_CLOUD, content=read("sshd/99-torchrack.cfg"))
     else:
         host.noop("no cloud-init")
+
+
+def _tell(now: SshdState, sha256: str, deviations: Sequence[sshd.Deviation]) -> None:
+    """Say what is not as declared, for reports."""
+    resource = f"file:{sshd.DROP_IN}"
+    if now.sha256 != sha256:
+        actual = (now.sha256 or "no such file")[:23]
+        differs(resource, "content", expected=sha256[:23], actual=actual)
+    if now.ownership != "600 root root":
+        differs(resource, "mode", expected="600 root root", actual=now.ownership or "none")
+    if not now.banner:
+        differs("banner", "exists", expected="the file that sshd shows", actual="no such file")
+    if now.armed:
+        differs("rollback", "armed", expected="a proven login", actual="an unproven change")
+    if now.service and now.changed > now.reloaded + _CLOCKS_DIFFER:
+        expected = "a reload after the last change"
+        differs("unit:ssh.service", "configuration", expected=expected, actual="an older one")
+    for one in deviations:
+        differs(f"effective:{one.option}", "value", expected=one.needed, actual=one.found)
 
 
 def _in_place(now: SshdState, sha256: str) -> bool:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from pyinfra import host
 
 from torchrack.context import current_host
+from torchrack.difference import differs
 from torchrack.facts.gather import gather
 from torchrack.facts.stamp import STAMP, InstalledVersions
 from torchrack.operations import files
+from torchrack.operations.declared import noted
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings import Settings
 from torchrack.stamp import content as stamp
 from torchrack.stamp import origin as stamp_origin
+
+NAME = "Write down what was deployed"
+"""The operation's name; it does not write down itself."""
 
 
 @operation
@@ -31,14 +38,29 @@ def deployed(*, settings: Settings, repository: Path) -> Commands:
         installed,
         commit=stamp_origin.commit(repository),
         torchrack=stamp_origin.torchrack_version(),
+        operations={n: d for n, d in noted(current_host()).items() if n != NAME},
     )
     if stamp.is_current(installed.stamp, wanted) and not _changed_by_this_run():
         host.noop(f"{STAMP} says what is deployed")
         return
+    _tell(installed.stamp, wanted)
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     yield from files.put._inner(
-        dest=STAMP, content=stamp.text(wanted, who=stamp_origin.person(), when=when)
+        dest=STAMP,
+        content=stamp.text(wanted, who=stamp_origin.person(), when=when),
+        report=False,  # another commit or time is no difference of the host
     )
+
+
+def _tell(found: str, wanted: Mapping[str, Any]) -> None:
+    """Say what of the stamp is not true any more, for reports.
+
+    The commit is not: what it changed on the host other operations say.
+    """
+    for key in ("settings_sha256", "versions", "images"):
+        expected, actual = wanted[key], stamp.value(found, key)
+        if expected != actual:
+            differs(f"file:{STAMP}", key, expected=str(expected), actual=str(actual))
 
 
 def _changed_by_this_run() -> bool:

@@ -12,6 +12,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.connect import INSTALL_TIMEOUT
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.units import Unit
@@ -54,18 +55,26 @@ def unit(
             )
         )
     steps = []
+    resource = f"unit:{unit}"
     if now.needs_reload:
         steps.append("systemctl daemon-reload")
+        differs(resource, "loaded", expected="its files on disk", actual="an older version")
     if enabled is not None and (now.enabled in ("enabled", "static", "enabled-runtime")) != enabled:
         steps.append(f"systemctl {'enable' if enabled else 'disable'} -- {unit}")
+        wanted = "enabled" if enabled else "disabled"
+        differs(resource, "enabled", expected=wanted, actual=now.enabled or "no unit file")
     if running and now.active not in ("active", "reloading"):
         steps.append(f"systemctl reset-failed -- {unit} 2>/dev/null || true")
         steps.append(f"systemctl start -- {unit}")
+        differs(resource, "running", expected="active", actual=now.active)
     elif running and (now.needs_reload or now.newest_input > now.changed):
         verb = "restart" if now.needs_reload else on_new_input
         steps.append(f"systemctl {verb} -- {unit}")
+        expected = "a start after the last change of its configuration"
+        differs(resource, "configuration", expected=expected, actual="an older process")
     elif not running and now.active not in ("inactive", "failed"):
         steps.append(f"systemctl stop -- {unit}")
+        differs(resource, "running", expected="stopped", actual=now.active)
     if not steps:
         host.noop(f"{unit} is as declared")
         return

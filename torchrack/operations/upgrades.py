@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api.command import StringCommand
 
 from torchrack.base.held_back import kernel_packages, table
+from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.packages import Packages
@@ -66,6 +67,8 @@ def kernel_held() -> Commands:
     """Hold the installed kernel packages: a new kernel has no driver until a planned run."""
     installed = kernel_packages(gather(Packages, names=list(table().kernel)))
     unheld = [name for name, package in installed.items() if not package.held]
+    for name in unheld:
+        differs(f"package:{name}", "held", expected="held", actual="free to move")
     if not unheld:
         host.noop(f"held: {', '.join(installed) or 'no kernel package is installed'}")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,7 +27,12 @@ class Commit:
 
 
 def content(
-    settings: Settings, installed: Installed, *, commit: Commit | None, torchrack: str
+    settings: Settings,
+    installed: Installed,
+    *,
+    commit: Commit | None,
+    torchrack: str,
+    operations: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what the stamp says, without who wrote it and when.
 
@@ -35,6 +41,7 @@ def content(
         installed: versions found on the host.
         commit: the deploy repository's commit; None outside of git.
         torchrack: Torchrack's version.
+        operations: name of each operation to a short hash of what it declared.
     """
     return {
         "schema": SCHEMA,
@@ -48,7 +55,17 @@ def content(
             "kernel": installed.kernel,
         },
         "images": dict(sorted(settings.images.catalog.items())),
+        "operations": dict(sorted(operations.items())),
     }
+
+
+def value(stamp: str, key: str) -> Any:
+    """Return what a stamp says under a key; None where it says nothing or is none."""
+    try:
+        found = json.loads(stamp)
+    except ValueError:
+        return None
+    return found.get(key) if isinstance(found, dict) else None
 
 
 def is_current(stamp: str, wanted: dict[str, Any]) -> bool:

@@ -1,0 +1,61 @@
+"""``torchrack drift``: what on a fleet is not as it was deployed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from torchrack.commands.drift_json import as_data
+from torchrack.commands.drift_text import render
+from torchrack.commands.fleet import limited, locked
+from torchrack.drift.check import check
+from torchrack.drift.model import Result
+from torchrack.drift.verdict import STATUS, verdict
+from torchrack.inventory import FleetHost
+from torchrack.report import console
+
+
+def drift(
+    inventory: Annotated[Path, typer.Argument(help="the fleet's inventory file")],
+    *,
+    host: Annotated[
+        list[str] | None, typer.Option("--host", help="only these hosts, separated by commas")
+    ] = None,
+    deploy_file: Annotated[
+        Path, typer.Option("--deploy", help="the deploy file whose operations are compared with")
+    ] = Path("deploy.py"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+) -> None:
+    """Compare hosts with what the deploy declares; nothing on them is changed.
+
+    All that deploy.py sets is compared, by its own operations. What a host differs in is drift
+    where the same was declared at its last deploy, and pending where something else is declared
+    now.
+
+    Exit status: 0 in sync, 2 something differs, 1 something could not be checked or the input is
+    wrong (what was found is shown all the same).
+    """
+    hosts = limited(locked(inventory, "drift"), host or [], "drift")
+    result = _check(hosts, deploy_file, inventory)
+    if as_json:
+        typer.echo(json.dumps(as_data(result), indent=2))
+    else:
+        console(stderr=False).print(render(result))
+    raise typer.Exit(STATUS[verdict(result)])
+
+
+def _check(hosts: list[FleetHost], deploy_file: Path, inventory: Path) -> Result:
+    """Check all hosts, with a progress bar on a terminal."""
+    with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("Checking hosts", total=len(hosts))
+        return check(
+            hosts,
+            deploy_file,
+            inventory=str(inventory),
+            answered=lambda: progress.advance(task),
+        )

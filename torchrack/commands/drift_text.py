@@ -1,0 +1,62 @@
+"""A check's result for people: a line when all is well, a table of findings when not."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from torchrack.drift.model import SEVERITIES, Finding, HostResult, Result
+
+_STYLES = {
+    "security": "bold red",
+    "outage": "bold red",
+    "compat": "bold yellow",
+    "capacity": "yellow",
+    "cosmetic": "dim",
+}
+
+
+def render(result: Result) -> RenderableType:
+    """Return the result for a console.
+
+    Args:
+        result: of a check.
+    """
+    found = [finding for host in result.hosts for finding in host.findings]
+    seconds = (result.finished - result.started).total_seconds()
+    hosts = f"{len(result.hosts)} host{'' if len(result.hosts) == 1 else 's'}"
+    if not found:
+        return Text(f"In sync: {hosts} checked in {seconds:.1f} s, nothing differs.", "green")
+    parts: list[RenderableType] = [_table(found)]
+    parts += [Text(f"\n{one.id} on {one.host}:\n{one.diff}") for one in found if one.diff]
+    parts += [Text(line) for line in _since(result.hosts)]
+    counts = Counter[str](finding.kind for finding in found)
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    parts.append(Text(f"\n{hosts} checked in {seconds:.1f} s: {told}. Nothing was changed."))
+    return Group(*parts)
+
+
+def _table(found: list[Finding]) -> Table:
+    table = Table(show_lines=True)
+    for heading in ("Host", "Class", "Severity", "What", "Expected", "Found", "What mends it"):
+        table.add_column(heading, overflow="fold")
+    for one in sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.host)):
+        severity = Text(one.severity, _STYLES[one.severity])
+        what = f"{one.what}\n{one.id}"
+        row = (one.host, one.kind, severity, what, one.expected, one.actual, one.fix)
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return table
+
+
+def _since(hosts: tuple[HostResult, ...]) -> list[str]:
+    """When the hosts that differ were last deployed to, and by whom."""
+    lines = []
+    for host in hosts:
+        if host.deployed and any(finding.kind == "drift" for finding in host.findings):
+            when = host.deployed.when.strftime("%Y-%m-%d %H:%M UTC")
+            commit = f" at {host.deployed.commit[:12]}" if host.deployed.commit else ""
+            lines.append(f"{host.name} was deployed{commit} on {when} by {host.deployed.who}")
+    return ["", *lines] if lines else []

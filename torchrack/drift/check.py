@@ -1,0 +1,188 @@
+"""Check a fleet: what differs from what deploy.py declares. Nothing on a host is changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyinfra.context import ctx_state
+
+from torchrack import context as deploy_context
+from torchrack.drift import memory
+from torchrack.drift.batch import Batch, unique
+from torchrack.drift.evaluate import Context, Evaluation, evaluate
+from torchrack.drift.model import Deployed, Finding, HostResult, Result
+from torchrack.drift.stand_in import HostStandIn, StateStandIn
+from torchrack.errors import Problem
+from torchrack.facts.answers import Answers, Output, Request
+from torchrack.facts.stamp import STAMP
+from torchrack.facts.survey import HostSurvey
+from torchrack.inventory import FleetHost
+from torchrack.lock.fleet import lock_of
+from torchrack.remote import Session, across, unknown
+from torchrack.run import ALWAYS, Stage, name_of, stages_of
+
+ROUNDS = 8
+"""Trips to a host before its check is given up: each operation asks for one or two facts."""
+
+_STAMP = Request(f"cat {STAMP} 2>/dev/null || true", 10)
+
+
+def check(
+    fleet: Sequence[FleetHost],
+    deploy_file: Path,
+    *,
+    inventory: str,
+    answered: Callable[[], None] = lambda: None,
+) -> Result:
+    """Check hosts against the operations that a deploy would run on them.
+
+    Args:
+        fleet: the hosts, with settings that their lock has made exact.
+        deploy_file: the fleet's deploy.py.
+        inventory: path of the inventory, for messages.
+        answered: called after each host.
+
+    Raises:
+        TorchrackError: the deploy file can't be loaded.
+    """
+    started = _now()
+    stages = tuple(s for s in stages_of(deploy_file) if name_of(s) not in ALWAYS)
+    state = StateStandIn(list(fleet), deploy_file)
+    file = memory.path_of(inventory)
+    checker = _Checker(stages, state, inventory, memory.recall(file))
+    for host in fleet:
+        checker.prepare(host)
+    with ctx_state.use(state):
+        outcomes = across(fleet, checker.host, answered)
+    if checker.asked:
+        memory.remember(file, {**checker.recalled, **checker.asked})
+    return Result(
+        fleet=inventory,
+        started=started,
+        finished=_now(),
+        stages=tuple(map(name_of, stages)),
+        hosts=tuple(
+            _unreachable(name, outcome) if isinstance(outcome, Problem) else outcome
+            for name, outcome in outcomes.items()
+        ),
+    )
+
+
+@dataclass
+class _Checker:
+    """The check of each host; ``asked``: what hosts that answered were asked for."""
+
+    stages: tuple[Stage, ...]
+    state: StateStandIn
+    inventory: str
+    recalled: dict[str, list[Request]]
+    asked: dict[str, list[Request]] = field(default_factory=dict)
+
+    def prepare(self, host: FleetHost) -> None:
+        """Hand the host's settings to the stages."""
+        lock = lock_of(host.data)
+        group = lock.group(host.name) if lock else None
+        if group is None:
+            raise AssertionError(f"{host.name} is not locked, though its settings are exact")
+        deploy_context.remember(self._stand_in(host.name), host.settings, group)  # type: ignore[arg-type]
+
+    def host(self, session: Session) -> HostResult:
+        """Check one host, in as few trips as its facts allow."""
+        name, begun = session.host.name, time.monotonic()
+        answers, stamp = Answers(name), None
+        survey = Request(str(HostSurvey().command()), 30)
+        wanted = unique([_STAMP, survey, *self.recalled.get(name, ())])
+        asked: list[Request] = []
+        for _ in range(ROUNDS):
+            outputs = _ask(session, wanted)
+            answers.add(outputs)
+            asked += wanted
+            stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
+            deployed = stamp[1] if stamp else None
+            context = Context(self._stand_in(name), self.inventory, deployed)
+            evaluation = evaluate(self.stages, answers, context)
+            wanted = unique(evaluation.missing)
+            if not wanted:
+                break
+        else:
+            raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
+        self.asked[name] = asked[2:]
+        return HostResult(
+            name=name,
+            findings=(*evaluation.findings, *_no_stamp(context, stamp)),
+            checked=_checked(self.stages, evaluation),
+            deployed=stamp[0] if stamp else None,
+            seconds=time.monotonic() - begun,
+            round_trips=session.trips,
+        )
+
+    def _stand_in(self, name: str) -> HostStandIn:
+        return self.state.hosts[name]
+
+
+def _ask(session: Session, wanted: tuple[Request, ...]) -> dict[str, Output]:
+    batch = Batch(wanted, mark=f"=={secrets.token_hex(8)}")
+    answer = session.run(batch.script(), seconds=batch.seconds)
+    try:
+        return batch.outputs(answer.out)
+    except ValueError as error:
+        raise unknown(session.host, f"an answer that was {error}", "look at the host") from error
+
+
+def _checked(stages: Sequence[Stage], evaluation: Evaluation) -> tuple[str, ...]:
+    return tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
+
+
+def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:
+    """What the host's stamp says, and the hashes of the operations; None where it says nothing."""
+    try:
+        data = json.loads("\n".join(output.lines)) if output else {}
+        commit = (data.get("commit") or {}).get("revision")
+        deployed = Deployed(commit, dt.datetime.fromisoformat(data["when"]), str(data["who"]))
+        return deployed, {str(k): str(v) for k, v in data["operations"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _no_stamp(context: Context, stamp: object) -> list[Finding]:
+    if stamp is not None:
+        return []
+    return [
+        Finding(
+            host=context.host.name,
+            id="stamp.file:/etc/torchrack/deployed.json.content",
+            stage="stamp",
+            kind="drift",
+            severity="cosmetic",
+            what="What was deployed",
+            expected="a stamp of the last deploy",
+            actual="none that can be read, so that pending changes are told as drift",
+            fix=f"torchrack lock and a deploy of the whole host: pyinfra {context.inventory} "
+            f"deploy.py --limit {context.host.name}",
+        )
+    ]
+
+
+def _unreachable(name: str, problem: Problem) -> HostResult:
+    finding = Finding(
+        host=name,
+        id="host.unreachable",
+        stage="host",
+        kind="unreachable",
+        severity="outage",
+        what=problem.what,
+        expected=problem.needed,
+        actual=problem.found,
+        fix=problem.fix,
+    )
+    return HostResult(name, (finding,))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)

@@ -1,0 +1,195 @@
+"""One host's deploy, looked at: each operation as far as its first command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyinfra.context import ctx_host
+
+from torchrack import difference
+from torchrack.difference import Difference
+from torchrack.drift import fixes
+from torchrack.drift.model import Class, Finding
+from torchrack.drift.severity import severity_of
+from torchrack.drift.stand_in import HostStandIn
+from torchrack.errors import HostError, Problem
+from torchrack.facts import answers
+from torchrack.facts.answers import Answers, FactError, Missing, Request
+from torchrack.operations import declared
+from torchrack.operations.declared import Declared
+from torchrack.operations.guard import Refusal
+from torchrack.run import Stage, name_of
+
+
+@dataclass
+class Evaluation:
+    """What came of a look.
+
+    Args:
+        findings: what would be changed, in the order of the stages.
+        missing: facts that have to be asked for before the rest can be told.
+        unsure: stages of which something could not be checked.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    missing: list[Request] = field(default_factory=list)
+    unsure: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What findings are made from, beside the operations.
+
+    Args:
+        host: the host.
+        inventory: path of the inventory, for the commands that mend.
+        deployed: operation to hash, as the host's stamp has them; None without a stamp.
+    """
+
+    host: HostStandIn
+    inventory: str
+    deployed: dict[str, str] | None
+
+
+def evaluate(stages: Sequence[Stage], known: Answers, context: Context) -> Evaluation:
+    """Look at all stages of a host, with the facts that are known.
+
+    Args:
+        stages: the stages of the deploy, without preflight.
+        known: the host's answers so far.
+        context: the host, and what its stamp says.
+    """
+    result = Evaluation()
+    with ctx_host.use(context.host), answers.reading(known):
+        for stage in stages:
+            _stage(stage, context, result)
+    return result
+
+
+def _stage(stage: Stage, context: Context, result: Evaluation) -> None:
+    name = name_of(stage)
+    inner = getattr(stage, "_inner", stage)  # without what pyinfra's @deploy does around it
+    try:
+        with declared.collecting() as operations:
+            inner()
+    except Missing as missing:
+        result.missing.append(missing.request)
+        return
+    except HostError as error:
+        _note(result, context, name, _told(name, context, "stage", error.problem, error))
+        return
+    except Exception as error:
+        _note(result, context, name, _told(name, context, "stage", _fault(context, error), error))
+        return
+    for operation in operations:
+        _operation(name, operation, context, result)
+
+
+def _operation(stage: str, operation: Declared, context: Context, result: Evaluation) -> None:
+    try:
+        with difference.collecting() as heard:
+            command = next(iter(operation.generator(**operation.arguments)), None)
+    except Missing as missing:
+        result.missing.append(missing.request)
+        return
+    if command is None:
+        return
+    if isinstance(command, Refusal):
+        error = command.error or HostError(_fault(context, command.message))
+        problem = error.problem if isinstance(error, HostError) else _fault(context, error)
+        _note(result, context, stage, _told(stage, context, operation.name, problem, error))
+        if isinstance(error, FactError):
+            return
+    kind = _kind(operation, context)
+    if heard:
+        for one in heard:
+            _note(result, context, stage, _finding(stage, operation, one, kind, context))
+    elif not isinstance(command, Refusal) and stage != "stamp":
+        _note(result, context, stage, _generic(stage, operation, command, kind, context))
+
+
+def _kind(operation: Declared, context: Context) -> Class:
+    """Whether the host was changed, or something else is declared than was deployed."""
+    if context.deployed is None:
+        return "drift"
+    return "drift" if context.deployed.get(operation.name) == operation.digest else "pending"
+
+
+def _finding(
+    stage: str, operation: Declared, one: Difference, kind: Class, context: Context
+) -> Finding:
+    finding_id = f"{stage}.{one.resource}.{_slug(one.aspect)}"
+    return Finding(
+        host=context.host.name,
+        id=finding_id,
+        stage=stage,
+        kind=kind,
+        severity=severity_of(finding_id),
+        what=operation.name,
+        expected=one.expected,
+        actual=one.actual,
+        fix=fixes.deploy(context.inventory, context.host.name, stage),
+        diff=one.diff,
+    )
+
+
+def _generic(
+    stage: str, operation: Declared, command: Any, kind: Class, context: Context
+) -> Finding:
+    """A finding of an operation that says nothing of what differs."""
+    finding_id = f"{stage}.{_slug(operation.name)}"
+    return Finding(
+        host=context.host.name,
+        id=finding_id,
+        stage=stage,
+        kind=kind,
+        severity=severity_of(finding_id),
+        what=operation.name,
+        expected="as declared",
+        actual=f"a deploy would run {str(command).split()[:1]}",
+        fix=fixes.deploy(context.inventory, context.host.name, stage),
+    )
+
+
+def _told(
+    stage: str, context: Context, name: str, problem: Problem, error: Exception | None
+) -> Finding:
+    """A finding of a problem: unknown where a fact is missing, else drift that a person mends."""
+    finding_id = f"{stage}.{_slug(problem.what)}"
+    unsure = not isinstance(error, HostError) or isinstance(error, FactError)
+    return Finding(
+        host=context.host.name,
+        id=finding_id,
+        stage=stage,
+        kind="unknown" if unsure else "drift",
+        severity="outage",
+        what=f"{name}: {problem.what}",
+        expected=problem.needed,
+        actual=problem.found,
+        fix=problem.fix,
+    )
+
+
+def _note(result: Evaluation, context: Context, stage: str, finding: Finding) -> None:
+    if finding.kind == "unknown":
+        result.unsure.add(stage)
+    same = {(one.id, one.expected, one.actual) for one in result.findings}
+    if (finding.id, finding.expected, finding.actual) not in same:
+        result.findings.append(finding)
+
+
+def _fault(context: Context, error: object) -> Problem:
+    return Problem(
+        context.host.name,
+        "Check",
+        f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error),
+        "a check that ends",
+        "this is a fault of Torchrack: report it",
+    )
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9:/._-]+", "-", text.lower()).strip("-")
