@@ -13,7 +13,7 @@ from pathlib import Path
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
-from torchrack.drift import memory
+from torchrack.drift import fixes, memory
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
@@ -163,8 +163,7 @@ def _no_stamp(context: Context, stamp: object) -> list[Finding]:
             what="What was deployed",
             expected="a stamp of the last deploy",
             actual="none that can be read, so that pending changes are told as drift",
-            fix=f"torchrack lock and a deploy of the whole host: pyinfra {context.inventory} "
-            f"deploy.py --limit {context.host.name}",
+            fix=fixes.deploy(context.inventory, context.host.name),
         )
     ]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from torchrack.lock.file import shown
 
 
-def deploy(inventory: str, host: str, stage: str) -> str:
-    """Return the command that runs one stage on one host.
+def deploy(inventory: str, host: str, stage: str = "stamp") -> str:
+    """Return the command that runs one stage on one host, and writes down that it did.
+
+    The stamp alone is written by a run of all stages: it says what they declared.
 
     Args:
         inventory: path of the inventory.
         host: the host's name.
         stage: the stage's name.
     """
-    stages = stage if stage == "stamp" else f"{stage},stamp"
-    return f"pyinfra {shown(inventory)} deploy.py --limit {host} --data only={stages}"
+    run = f"pyinfra {shown(inventory)} deploy.py --limit {host}"
+    return run if stage == "stamp" else f"{run} --data only={stage},stamp"

@@ -38,7 +38,7 @@ def deployed(*, settings: Settings, repository: Path) -> Commands:
         installed,
         commit=stamp_origin.commit(repository),
         torchrack=stamp_origin.torchrack_version(),
-        operations={n: d for n, d in noted(current_host()).items() if n != NAME},
+        operations=_operations(installed.stamp),
     )
     if stamp.is_current(installed.stamp, wanted) and not _changed_by_this_run():
         host.noop(f"{STAMP} says what is deployed")
@@ -50,6 +50,13 @@ def deployed(*, settings: Settings, repository: Path) -> Commands:
         content=stamp.text(wanted, who=stamp_origin.person(), when=when),
         report=False,  # another commit or time is no difference of the host
     )
+
+
+def _operations(found: str) -> dict[str, str]:
+    """The hashes of this run's operations; a run of some stages keeps those of the others."""
+    now = {name: digest for name, digest in noted(current_host()).items() if name != NAME}
+    kept = stamp.value(found, "operations") if host.data.get("only") else None
+    return {**kept, **now} if isinstance(kept, dict) else now
 
 
 def _tell(found: str, wanted: Mapping[str, Any]) -> None:

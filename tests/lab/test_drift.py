@@ -1,0 +1,191 @@
+"""The drift check on real hosts: quiet when all is well, harmless, and right about what differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.harness import BIN, INVENTORY, Lab
+
+HOST = "gpu01"
+
+
+def drift(lab: Lab, *arguments: str, inventory: str = INVENTORY) -> tuple[int, dict[str, Any]]:
+    """Exit status and JSON of ``torchrack drift``."""
+    done = lab.run(BIN / "torchrack", "drift", inventory, "--json", *arguments, check=False)
+    return done.rc, json.loads(done.stdout)
+
+
+def told(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(finding["class"], finding["id"]) for finding in result["findings"]]
+
+
+@pytest.fixture(scope="module")
+def calm(lab: Lab) -> Lab:
+    """The lab after a deploy that changed nothing any more, so that the stamps are of now."""
+    lab.deploy()
+    return lab
+
+
+def test_a_deployed_fleet_is_in_sync_ten_times_in_a_row(calm: Lab) -> None:
+    for _ in range(10):
+        status, result = drift(calm)
+        assert (status, told(result)) == (0, [])
+    assert result["verdict"] == "in_sync"
+    assert {host["round_trips"] for host in result["hosts"]} == {1}
+    everything = {"base", "sshd", "driver", "docker", "toolkit", "images", "workloads", "stamp"}
+    assert all(set(host["checked"]) == everything for host in result["hosts"])
+
+
+def test_a_first_check_takes_a_few_trips_and_changes_nothing(calm: Lab, tmp_path: Path) -> None:
+    """Files with all their times, packages, units, containers: as they were."""
+    snapshot = (
+        "find /etc /usr /opt /root /home /boot /srv /var/lib /var/cache /run/torchrack -xdev "
+        "-not -path '/var/lib/docker/*' -not -path '/var/lib/systemd/*' "
+        "-not -path '/var/lib/nvidia-lab/*' -printf '%p %i %m %u %g %s %T@ %C@\\n' 2>/dev/null "
+        "| sort; dpkg -l;"
+        "systemctl list-units --all --no-legend --plain 'docker*' 'nvidia*' 'ssh.*' 'torch*';"
+        "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.State}} {{.CreatedAt}}';"
+        "ls /run /tmp"
+    )
+    before = calm.ssh(HOST, snapshot).stdout
+    forgotten = {"XDG_CACHE_HOME": str(tmp_path)}
+    calm.environment.update(forgotten)
+    try:
+        status, result = drift(calm, "--host", HOST)
+    finally:
+        del calm.environment["XDG_CACHE_HOME"]
+    assert (status, told(result)) == (0, [])
+    assert 1 < result["hosts"][0]["round_trips"] <= 6
+    assert calm.ssh(HOST, snapshot).stdout == before
+
+
+MUTATIONS = [
+    (
+        "docker.file:/etc/docker/daemon.json.content",
+        "compat",
+        'sed -i \'s/"icc": false/"icc": true/\' /etc/docker/daemon.json',
+    ),
+    (
+        "driver.unit:nvidia-persistenced.service.running",
+        "outage",
+        "systemctl stop nvidia-persistenced",
+    ),
+    (
+        "base.file:/etc/sudoers.d/90-torchrack.content",
+        "security",
+        "echo '# by hand' >> /etc/sudoers.d/90-torchrack",
+    ),
+    (
+        "sshd.file:/etc/ssh/sshd_config.d/00-torchrack.conf.content",
+        "security",
+        "echo '# by hand' >> /etc/ssh/sshd_config.d/00-torchrack.conf",
+    ),
+    ("driver.package:libcuda1.held", "compat", "apt-mark unhold libcuda1"),
+    (
+        "toolkit.package:nvidia-container-toolkit.held",
+        "compat",
+        "apt-mark unhold nvidia-container-toolkit",
+    ),
+    (
+        "base.unit:apt-daily-upgrade.timer.enabled",
+        "compat",
+        "systemctl disable -q apt-daily-upgrade.timer",
+    ),
+    (
+        "base.file:/etc/modprobe.d/torchrack-nouveau.conf.content",
+        "compat",
+        "rm /etc/modprobe.d/torchrack-nouveau.conf",
+    ),
+    (
+        "workloads.file:/usr/local/lib/torchrack/workload.mode",
+        "compat",
+        "chmod 0700 /usr/local/lib/torchrack/workload",
+    ),
+    (
+        "stamp.file:/etc/torchrack/deployed.json.content",
+        "cosmetic",
+        "rm /etc/torchrack/deployed.json",
+    ),
+]
+
+
+@pytest.mark.parametrize(("finding", "severity", "harm"), MUTATIONS, ids=str)
+def test_what_was_changed_by_hand_is_told_and_mended(
+    calm: Lab, finding: str, severity: str, harm: str
+) -> None:
+    calm.ssh(HOST, harm)
+    status, result = drift(calm, "--host", HOST)
+    ids = [found["id"] for found in result["findings"]]
+    assert finding in ids, ids
+    assert len(ids) == len(set(ids))
+    one = result["findings"][ids.index(finding)]
+    assert (status, one["class"], one["severity"]) == (2, "drift", severity)
+    assert all(found["host"] == HOST for found in result["findings"])
+    stage = finding.split(".", maxsplit=1)[0]
+    part = () if stage == "stamp" else ("--data", f"only={stage},stamp")
+    assert one["fix"].endswith(" ".join(("deploy.py", "--limit", HOST, *part)))
+    calm.deploy("--limit", HOST, *part)
+    status, result = drift(calm, "--host", HOST)
+    assert told(result) == []
+    assert status == 0
+
+
+def test_a_container_that_was_changed_by_hand(calm: Lab) -> None:
+    calm.ssh(HOST, "docker update --pids-limit 77 notebook")
+    status, result = drift(calm, "--host", HOST)
+    assert status == 2
+    assert any(i.startswith("workloads.container:notebook.") for _, i in told(result)), result
+    calm.deploy("--limit", HOST, "--data", "only=workloads,stamp")
+    assert drift(calm, "--host", HOST)[0] == 0
+
+
+def test_what_the_repository_declares_anew_is_pending(calm: Lab, tmp_path: Path) -> None:
+    inventory = calm.variant(
+        tmp_path,
+        "from torchrack.settings import Docker\n"
+        "for _, data in lab_hosts:\n"
+        "    data['docker'] = Docker(log_max_file=7)\n",
+    )
+    status, result = drift(calm, inventory=inventory)
+    assert status == 2
+    assert {kind for kind, _ in told(result)} == {"pending"}, told(result)
+    assert ("pending", "docker.file:/etc/docker/daemon.json.content") in told(result)
+
+
+def test_a_host_that_is_down_hides_no_other(calm: Lab) -> None:
+    calm.ssh(HOST, "apt-mark unhold libcuda1")
+    calm.lab("stop", "gpu02")
+    try:
+        status, result = drift(calm)
+    finally:
+        calm.lab("start", "gpu02")
+        calm.ssh(HOST, "apt-mark hold libcuda1")
+    assert status == 1
+    assert result["verdict"] == "incomplete"
+    assert told(result) == [
+        ("drift", "driver.package:libcuda1.held"),
+        ("unreachable", "host.unreachable"),
+    ]
+
+
+def test_a_host_whose_facts_fail_is_unknown(calm: Lab) -> None:
+    calm.ssh(HOST, "mount --bind /bin/false /usr/bin/docker")
+    try:
+        status, result = drift(calm, "--host", HOST)
+    finally:
+        calm.ssh(HOST, "umount /usr/bin/docker")
+    assert status in (1, 2)
+    assert any(i.startswith(("workloads.", "images.", "docker.")) for _, i in told(result))
+
+
+def test_without_a_lock_no_host_is_asked(calm: Lab, tmp_path: Path) -> None:
+    inventory = calm.variant(tmp_path, "")
+    (tmp_path / "lab.lock.yml").unlink()
+    done = calm.run(BIN / "torchrack", "drift", inventory, check=False)
+    assert done.rc == 1
+    assert "torchrack lock" in done.text
+    assert "Traceback" not in done.output
