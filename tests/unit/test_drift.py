@@ -26,6 +26,7 @@ from torchrack.drift.model import Deployed, Finding, HostResult, Result
 from torchrack.drift.severity import severity_of
 from torchrack.drift.stand_in import StateStandIn
 from torchrack.drift.verdict import STATUS, verdict
+from torchrack.drift.waivers import Waived
 from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.facts.answers import Answers, FactError, Missing, Output, Request
 from torchrack.facts.gather import gather
@@ -319,10 +320,11 @@ def finding(kind: str = "drift", severity: str = "compat", **more: Any) -> Findi
     return Finding(kind=kind, severity=severity, **{**values, **more})
 
 
-def result(*findings: Finding) -> Result:
+def result(*findings: Finding) -> Waived:
     deployed = Deployed("a" * 40, WHEN, "ann@desk")
     host = HostResult("gpu01", findings, ("docker",), deployed, 1.25, 1)
-    return Result("inventories/x.py", WHEN, WHEN + dt.timedelta(seconds=2), ("docker",), (host,))
+    done = Result("inventories/x.py", WHEN, WHEN + dt.timedelta(seconds=2), ("docker",), (host,))
+    return Waived(done, {})
 
 
 @pytest.mark.parametrize(
@@ -360,12 +362,13 @@ def test_json_has_all_of_a_finding():
             "diff": "",
             "who": None,
             "when": None,
+            "waiver": None,
         }
     ]
     assert json.loads(json.dumps(data)) == data
 
 
-def shown(checked: Result, capsys: pytest.CaptureFixture[str]) -> str:
+def shown(checked: Waived, capsys: pytest.CaptureFixture[str]) -> str:
     console(stderr=False).print(render(checked))
     return capsys.readouterr().out
 

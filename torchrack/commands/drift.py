@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -13,11 +14,14 @@ from rich.progress import Progress
 from torchrack.commands.drift_json import as_data
 from torchrack.commands.drift_text import render
 from torchrack.commands.fleet import limited, locked
+from torchrack.drift import waivers
 from torchrack.drift.check import check
 from torchrack.drift.model import Result
 from torchrack.drift.verdict import STATUS, verdict
+from torchrack.errors import ProblemsError
 from torchrack.inventory import FleetHost
-from torchrack.report import console
+from torchrack.lock.file import shown
+from torchrack.report import console, print_problems
 
 
 def drift(
@@ -37,16 +41,32 @@ def drift(
     where the same was declared at its last deploy, and pending where something else is declared
     now.
 
+    A finding that somebody answers for in the inventory's .waivers.yml does not count.
+
     Exit status: 0 in sync, 2 something differs, 1 something could not be checked or the input is
     wrong (what was found is shown all the same).
     """
-    hosts = limited(locked(inventory, "drift"), host or [], "drift")
+    fleet = locked(inventory, "drift")
+    hosts = limited(fleet, host or [], "drift")
+    file = waivers.path_of(inventory)
+    known = _waivers(file)
     result = _check(hosts, deploy_file, inventory)
+    whole = len(hosts) == len(fleet) and all(one.checked for one in result.hosts)
+    today = dt.datetime.now(dt.timezone.utc).date()
+    checked = waivers.apply(result, known, today=today, file=shown(file), whole=whole)
     if as_json:
-        typer.echo(json.dumps(as_data(result), indent=2))
+        typer.echo(json.dumps(as_data(checked), indent=2))
     else:
-        console(stderr=False).print(render(result))
-    raise typer.Exit(STATUS[verdict(result)])
+        console(stderr=False).print(render(checked))
+    raise typer.Exit(STATUS[verdict(checked)])
+
+
+def _waivers(file: Path) -> list[waivers.Waiver]:
+    try:
+        return waivers.read(file)
+    except ProblemsError as error:
+        print_problems("Waivers", error.problems)
+        raise typer.Exit(1) from None
 
 
 def _check(hosts: list[FleetHost], deploy_file: Path, inventory: Path) -> Result:

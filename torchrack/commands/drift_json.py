@@ -6,23 +6,25 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from torchrack.drift.model import Finding, HostResult, Result
+from torchrack.drift.model import Finding, HostResult
 from torchrack.drift.verdict import verdict
+from torchrack.drift.waivers import Waived, Waiver
 
 SCHEMA = 1
 
 
-def as_data(result: Result) -> dict[str, Any]:
+def as_data(checked: Waived) -> dict[str, Any]:
     """Return plain data: the verdict, a row a host, and all findings."""
+    result = checked.result
     return {
         "schema": SCHEMA,
-        "verdict": verdict(result),
+        "verdict": verdict(checked),
         "fleet": result.fleet,
         "started": result.started.isoformat(timespec="seconds"),
         "finished": result.finished.isoformat(timespec="seconds"),
         "stages": list(result.stages),
         "hosts": [_host(host) for host in result.hosts],
-        "findings": [_finding(one) for host in result.hosts for one in host.findings],
+        "findings": [_finding(one, checked.waiver(one)) for one in result.findings],
     }
 
 
@@ -38,8 +40,11 @@ def _host(host: HostResult) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, waiver: Waiver | None) -> dict[str, Any]:
     data = asdict(finding)
     data["class"] = data.pop("kind")
     when: datetime | None = data["when"]
-    return data | {"when": when.isoformat() if when else None}
+    return data | {
+        "when": when.isoformat() if when else None,
+        "waiver": waiver.model_dump(mode="json") if waiver else None,
+    }

@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from torchrack.drift.model import SEVERITIES, Finding, HostResult, Result
+from torchrack.drift.model import SEVERITIES, Finding, HostResult
+from torchrack.drift.waivers import Waived
 
 _STYLES = {
     "security": "bold red",
@@ -19,22 +20,26 @@ _STYLES = {
 }
 
 
-def render(result: Result) -> RenderableType:
+def render(checked: Waived) -> RenderableType:
     """Return the result for a console.
 
     Args:
-        result: of a check.
+        checked: the result of a check, with its waivers.
     """
-    found = [finding for host in result.hosts for finding in host.findings]
+    result = checked.result
+    found = [one for one in result.findings if checked.waiver(one) is None]
+    waived = len(result.findings) - len(found)
     seconds = (result.finished - result.started).total_seconds()
     hosts = f"{len(result.hosts)} host{'' if len(result.hosts) == 1 else 's'}"
     if not found:
-        return Text(f"In sync: {hosts} checked in {seconds:.1f} s, nothing differs.", "green")
+        rest = f"{waived} waived, nothing else differs" if waived else "nothing differs"
+        return Text(f"In sync: {hosts} checked in {seconds:.1f} s, {rest}.", "green")
     parts: list[RenderableType] = [_table(found)]
     parts += [Text(f"\n{one.id} on {one.host}:\n{one.diff}") for one in found if one.diff]
     parts += [Text(line) for line in _since(result.hosts)]
     counts = Counter[str](finding.kind for finding in found)
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    counts["waived"] += waived
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     parts.append(Text(f"\n{hosts} checked in {seconds:.1f} s: {told}. Nothing was changed."))
     return Group(*parts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Class = Literal["drift", "pending", "hardware", "unreachable", "unknown"]
@@ -87,10 +87,17 @@ class Result:
         finished: when it ended, in UTC.
         stages: all stages that are checked, in the order of deploy.py, "host" last.
         hosts: in the order of the inventory.
+        fleet_findings: findings that belong to no host.
     """
 
     fleet: str
     started: dt.datetime
     finished: dt.datetime
     stages: tuple[str, ...]
-    hosts: tuple[HostResult, ...] = field(default=())
+    hosts: tuple[HostResult, ...] = ()
+    fleet_findings: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, those of the fleet first."""
+        return (*self.fleet_findings, *(one for host in self.hosts for one in host.findings))
