@@ -36,8 +36,8 @@ def test_a_deployed_fleet_is_in_sync_ten_times_in_a_row(calm: Lab) -> None:
         assert (status, told(result)) == (0, [])
     assert result["verdict"] == "in_sync"
     assert {host["round_trips"] for host in result["hosts"]} == {1}
-    everything = {"base", "sshd", "driver", "docker", "toolkit", "images", "workloads", "stamp"}
-    assert all(set(host["checked"]) == everything for host in result["hosts"])
+    assert result["stages"][-1] == "host"
+    assert all(host["checked"] == result["stages"] for host in result["hosts"])
 
 
 def test_a_first_check_takes_a_few_trips_and_changes_nothing(calm: Lab, tmp_path: Path) -> None:
@@ -132,6 +132,63 @@ def test_what_was_changed_by_hand_is_told_and_mended(
     status, result = drift(calm, "--host", HOST)
     assert told(result) == []
     assert status == 0
+
+
+UNDECLARED = [
+    (
+        "host.socket:tcp:9999",
+        "security",
+        "setsid python3 -m http.server --directory /run/lock 9999 >/dev/null 2>&1 </dev/null & "
+        "for i in $(seq 100); do ss -Hltn | grep -q ':9999 ' && break; sleep 0.1; done",
+        "pkill -f 'http.server --directory /run/lock 9999'",
+    ),
+    (
+        "host.sudoers:helpdesk",
+        "security",
+        "echo 'nobody ALL=(ALL) ALL' > /etc/sudoers.d/helpdesk; chmod 440 /etc/sudoers.d/helpdesk",
+        "rm /etc/sudoers.d/helpdesk",
+    ),
+    (
+        "host.account:nobody.docker",
+        "security",
+        "gpasswd -a nobody docker",
+        "gpasswd -d nobody docker",
+    ),
+    (
+        "host.account:toor.uid",
+        "security",
+        "useradd -o -u 0 -M toor",
+        "sed -i '/^toor:/d' /etc/passwd /etc/shadow; groupdel toor 2>/dev/null; true",
+    ),
+    (
+        "host.file:/root/.ssh/authorized_keys.keys",
+        "security",
+        "mkdir -p /root/.ssh; echo 'ssh-ed25519 AAAA x' > /root/.ssh/authorized_keys",
+        "rm /root/.ssh/authorized_keys",
+    ),
+    (
+        "host.disk:/boot.bytes",
+        "capacity",
+        "mount -t tmpfs -o size=1m tmpfs /boot; cat /dev/zero > /boot/filler || true",
+        "umount /boot",
+    ),
+]
+
+
+@pytest.mark.parametrize(("finding", "severity", "harm", "undo"), UNDECLARED, ids=str)
+def test_what_nobody_declared_is_told(
+    calm: Lab, finding: str, severity: str, harm: str, undo: str
+) -> None:
+    calm.ssh(HOST, harm)
+    try:
+        status, result = drift(calm, "--host", HOST)
+    finally:
+        calm.ssh(HOST, undo)
+    found = {one["id"]: one["severity"] for one in result["findings"]}
+    assert found.get(finding) == severity, found
+    assert status == 2
+    status, result = drift(calm, "--host", HOST)
+    assert (status, told(result)) == (0, [])
 
 
 def test_a_container_that_was_changed_by_hand(calm: Lab) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
-from torchrack.drift import fixes, memory
+from torchrack.drift import fixes, memory, probes
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
+from torchrack.drift.probes.subject import Subject
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import Problem
 from torchrack.facts.answers import Answers, Output, Request
@@ -66,7 +67,7 @@ def check(
         fleet=inventory,
         started=started,
         finished=_now(),
-        stages=tuple(map(name_of, stages)),
+        stages=(*map(name_of, stages), "host"),
         hosts=tuple(
             _unreachable(name, outcome) if isinstance(outcome, Problem) else outcome
             for name, outcome in outcomes.items()
@@ -95,13 +96,14 @@ class _Checker:
     def host(self, session: Session) -> HostResult:
         """Check one host, in as few trips as its facts allow."""
         name, begun = session.host.name, time.monotonic()
-        answers, stamp = Answers(name), None
+        answers, stamp, shown = Answers(name), None, None
         survey = Request(str(HostSurvey().command()), 30)
-        wanted = unique([_STAMP, survey, *self.recalled.get(name, ())])
+        wanted = unique([_STAMP, survey, probes.REQUEST, *self.recalled.get(name, ())])
         asked: list[Request] = []
         for _ in range(ROUNDS):
             outputs = _ask(session, wanted)
             answers.add(outputs)
+            shown = shown or outputs.get(probes.REQUEST.command)
             asked += wanted
             stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
             deployed = stamp[1] if stamp else None
@@ -112,11 +114,12 @@ class _Checker:
                 break
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
-        self.asked[name] = asked[2:]
+        self.asked[name] = asked[3:]
+        seen = probes.judge(shown, Subject(name, session.host.settings))
         return HostResult(
             name=name,
-            findings=(*evaluation.findings, *_no_stamp(context, stamp)),
-            checked=_checked(self.stages, evaluation),
+            findings=(*evaluation.findings, *_no_stamp(context, stamp), *seen),
+            checked=_checked(self.stages, evaluation, seen),
             deployed=stamp[0] if stamp else None,
             seconds=time.monotonic() - begun,
             round_trips=session.trips,
@@ -135,8 +138,11 @@ def _ask(session: Session, wanted: tuple[Request, ...]) -> dict[str, Output]:
         raise unknown(session.host, f"an answer that was {error}", "look at the host") from error
 
 
-def _checked(stages: Sequence[Stage], evaluation: Evaluation) -> tuple[str, ...]:
-    return tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
+def _checked(
+    stages: Sequence[Stage], evaluation: Evaluation, seen: Sequence[Finding]
+) -> tuple[str, ...]:
+    whole = tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
+    return whole if any(one.kind == "unknown" for one in seen) else (*whole, "host")
 
 
 def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:

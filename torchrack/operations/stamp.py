@@ -62,12 +62,13 @@ def _operations(found: str) -> dict[str, str]:
 def _tell(found: str, wanted: Mapping[str, Any]) -> None:
     """Say what of the stamp is not true any more, for reports.
 
-    The commit is not: what it changed on the host other operations say.
+    Commit, settings and images are not: what they change on the host other operations say.
     """
-    for key in ("settings_sha256", "versions", "images"):
-        expected, actual = wanted[key], stamp.value(found, key)
-        if expected != actual:
-            differs(f"file:{STAMP}", key, expected=str(expected), actual=str(actual))
+    then, now = stamp.value(found, "versions"), wanted["versions"]
+    for name in now if isinstance(then, dict) else ():
+        if now[name] != then.get(name):
+            expected, actual = f"{then.get(name)}, as deployed", str(now[name])
+            differs(f"file:{STAMP}", f"versions.{name}", expected=expected, actual=actual)
 
 
 def _changed_by_this_run() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchrack.settings.base import Base
 from torchrack.settings.docker import Docker
+from torchrack.settings.drift import Drift
 from torchrack.settings.driver import Driver
 from torchrack.settings.images import Images, Registry
 from torchrack.settings.knowledge import Knowledge
@@ -18,6 +19,7 @@ __all__ = [
     "SECTIONS",
     "Base",
     "Docker",
+    "Drift",
     "Driver",
     "Images",
     "Knowledge",

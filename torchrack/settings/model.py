@@ -12,6 +12,7 @@ from pyinfra.api.host import Host
 
 from torchrack.settings.base import Base
 from torchrack.settings.docker import Docker
+from torchrack.settings.drift import Drift
 from torchrack.settings.driver import Driver
 from torchrack.settings.images import Images
 from torchrack.settings.knowledge import Knowledge
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[Section]] = {
         Toolkit,
         Images,
         Workloads,
+        Drift,
     )
 }
 """The sections by the name they have in group data, in the order of the stages."""
@@ -51,6 +53,7 @@ class Settings:
     toolkit: Toolkit
     images: Images
     workloads: Workloads
+    drift: Drift
 
     def sha256(self) -> str:
         """A hash of all values, hex; secrets enter it as references only."""

@@ -1,0 +1,169 @@
+"""What a host shows that no deploy sets, judged from recorded answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from torchrack.drift import probes
+from torchrack.drift.probes import accounts, disks, sockets, xid
+from torchrack.drift.probes.subject import Subject
+from torchrack.facts.answers import Output
+from torchrack.settings import Drift, Port, Workload, Workloads
+from torchrack.settings.model import merge
+
+NOTEBOOK = Workload(
+    name="notebook",
+    kind="jupyter",
+    image="x",
+    ports=[Port(container=8888, host=8888, address="192.0.2.1")],
+)
+# Recorded on Debian 13 with iproute2 6.15, addresses replaced.
+SOCKETS = """\
+udp UNCONN 0      0      127.0.0.53%lo:53   0.0.0.0:* users:(("systemd-resolve",pid=99,fd=14))
+udp UNCONN 0      0      192.0.2.1%eth0:68  0.0.0.0:* users:(("systemd-network",pid=88,fd=20))
+tcp LISTEN 0      4096   127.0.0.1:33247    0.0.0.0:* users:(("containerd",pid=471,fd=10))
+tcp LISTEN 0      4096   192.0.2.1:8888     0.0.0.0:* users:(("dockerd",pid=73324,fd=26))
+tcp LISTEN 0      4096   *:22                     *:* users:(("sshd",pid=596,fd=3),("systemd"))
+tcp LISTEN 0      128    [::1]:631             [::]:* users:(("cupsd",pid=5,fd=7))
+tcp LISTEN 0      128    [::]:22               [::]:* users:(("sshd",pid=93,fd=7))
+""".splitlines()
+DISKS = """\
+bytes Filesystem         1-blocks        Used   Available Capacity Mounted on
+bytes /dev/vda1      270553174016 28771033088 80173260800      27% /
+bytes /dev/vda1      270553174016 28771033088 80173260800      27% /
+inodes Filesystem       Inodes  IUsed    IFree IUse% Mounted on
+inodes /dev/vda1      16777216 499248 16277968    3% /
+inodes efi                   0      0        0     - /boot
+""".splitlines()
+ACCOUNTS = ["root root", "sudoers 90-cloud-init-users", "sudoers 90-torchrack"]
+
+
+def subject(**drift: object) -> Subject:
+    layers = {"workloads": Workloads(containers=[NOTEBOOK]), "drift": Drift(**drift)}
+    return Subject("gpu01", merge([layers]))
+
+
+def ids(judge, lines: list[str], **drift: object) -> list[str]:
+    return [finding.id for finding in judge(lines, subject(**drift))]
+
+
+@pytest.mark.parametrize(
+    ("judge", "lines"),
+    [(sockets.judge, SOCKETS), (disks.judge, DISKS), (accounts.judge, ACCOUNTS), (xid.judge, [])],
+)
+def test_a_healthy_host_has_no_finding(judge, lines):
+    assert ids(judge, lines) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "finding", "allowed"),
+    [
+        (
+            'tcp LISTEN 0 5 0.0.0.0:9999 0.0.0.0:* users:(("python3",pid=7,fd=3))',
+            "host.socket:tcp:9999",
+            "tcp:9999",
+        ),
+        (
+            'tcp LISTEN 0 5 [2001:db8::1]:80 [::]:* users:(("nginx",pid=7,fd=3))',
+            "host.socket:tcp:80",
+            "tcp:80",
+        ),
+        ("udp UNCONN 0 0 *:5353 *:*", "host.socket:udp:5353", "udp:5353"),
+        (
+            'tcp LISTEN 0 5 0.0.0.0:22 0.0.0.0:* users:(("nc",pid=7,fd=3))',
+            "host.socket:tcp:22",
+            "tcp:22",
+        ),
+    ],
+)
+def test_a_socket_that_nothing_declares(line: str, finding: str, allowed: str):
+    assert ids(sockets.judge, [*SOCKETS, line]) == [finding]
+    assert ids(sockets.judge, [*SOCKETS, line], sockets=[allowed]) == []
+
+
+def test_a_file_system_that_is_nearly_full():
+    lines = [*DISKS, "bytes /dev/vdb 100 90 10 90% /boot", "inodes /dev/vdb 100 99 1 99% /boot"]
+    assert ids(disks.judge, lines) == ["host.disk:/boot.bytes", "host.disk:/boot.inodes"]
+    assert ids(disks.judge, lines, disk_full=95) == ["host.disk:/boot.inodes"]
+
+
+@pytest.mark.parametrize(
+    ("line", "finding", "allowed"),
+    [
+        ("root toor", "host.account:toor.uid", {}),
+        ("docker ann", "host.account:ann.docker", {"docker_group": ["ann"]}),
+        ("sudoers helpdesk", "host.sudoers:helpdesk", {"sudoers": ["helpdesk"]}),
+        (
+            "rootkeys /root/.ssh/authorized_keys 2",
+            "host.file:/root/.ssh/authorized_keys.keys",
+            {"root_keys": True},
+        ),
+        ("rootkeys /root/.ssh/authorized_keys 0", None, {}),
+    ],
+)
+def test_a_way_to_become_root(line: str, finding: str | None, allowed: dict[str, object]):
+    lines = ["root root", "sudoers 90-torchrack", line]
+    assert ids(accounts.judge, lines) == ([finding] if finding else [])
+    if allowed:
+        assert ids(accounts.judge, lines, **allowed) == []
+
+
+XID_79 = (
+    "2026-11-24T03:00:00,123456+00:00 NVRM: Xid (PCI:0000:1A:00): 79, pid='<unknown>', "
+    "name=<unknown>, GPU has fallen off the bus."
+)
+
+
+def test_an_xid_with_what_to_do():
+    lines = [XID_79.replace("03:00:00", "02:00:00"), XID_79]
+    (finding,) = xid.judge(lines, subject())
+    assert finding.id == "host.gpu:0000:1a:00.xid-79"
+    assert (finding.kind, finding.severity) == ("hardware", "outage")
+    assert "2 times, last 2026-11-24T03:00:00" in finding.actual
+    assert "restart the server" in finding.fix
+    assert finding.when is not None
+    assert finding.when.hour == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "severity"), [(13, "none"), (43, "none"), (48, "outage"), (999, "outage")]
+)
+def test_what_the_catalogue_says(code: int, severity: str):
+    assert xid.action(code)["severity"] == severity
+    line = XID_79.replace(": 79,", f": {code},")
+    assert len(ids(xid.judge, [line])) == (severity != "none")
+
+
+def test_each_code_stands_in_the_catalogue_once():
+    codes = [code for row in xid._table() for code in row["codes"]]
+    assert len(codes) == len(set(codes))
+
+
+def answer(*sections: tuple[str, list[str], int]) -> Output:
+    lines = [line for name, part, rc in sections for line in (f"=={name}", *part, f"==rc {rc}")]
+    return Output(0, lines)
+
+
+GOOD = (("sockets", SOCKETS, 0), ("disks", DISKS, 0), ("accounts", ACCOUNTS, 0), ("xid", [], 0))
+
+
+def test_all_sections_of_a_healthy_host():
+    assert probes.judge(answer(*GOOD), subject()) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "unknown"),
+    [
+        (None, ["sockets", "disks", "accounts", "xid"]),
+        (answer(*GOOD[:2]), ["accounts", "xid"]),
+        (answer(*GOOD[:3], ("xid", [], 1)), ["xid"]),
+        (answer(("sockets", ["rubbish"], 0), *GOOD[1:]), ["sockets"]),
+        (answer(GOOD[0], ("disks", [], 0), *GOOD[2:]), ["disks"]),
+        (answer(*GOOD[:2], ("accounts", [], 0), GOOD[3]), ["accounts"]),
+    ],
+)
+def test_what_could_not_be_asked_is_unknown(output: Output | None, unknown: list[str]):
+    found = probes.judge(output, subject())
+    assert [(one.id, one.kind) for one in found] == [
+        (f"host.{name}", "unknown") for name in unknown
+    ]

@@ -1,0 +1,58 @@
+"""What a host shows that no deploy sets: one script, judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torchrack.drift.model import Finding
+from torchrack.drift.probes import accounts, disks, sockets, xid
+from torchrack.drift.probes.subject import Judge, Subject
+from torchrack.facts.answers import Output, Request
+from torchrack.operations.files import read
+
+REQUEST = Request(read("drift/probes.sh"), 30)
+"""The script; it is the same for every host, so that it goes over in the first trip."""
+
+_JUDGES: dict[str, tuple[str, Judge]] = {
+    "sockets": ("Listening sockets", sockets.judge),
+    "disks": ("File systems", disks.judge),
+    "accounts": ("Accounts and their rights", accounts.judge),
+    "xid": ("Xid messages in the kernel's log", xid.judge),
+}
+"""Section of the script to what it is about, for messages, and who judges it."""
+
+
+def judge(output: Output | None, subject: Subject) -> list[Finding]:
+    """Return what is not as it should be; a section that failed is unknown, not fine.
+
+    Args:
+        output: of the script.
+        subject: the host.
+    """
+    sections = _sections(output.lines if output else [])
+    found: list[Finding] = []
+    for name, (what, judge_section) in _JUDGES.items():
+        status, lines = sections.get(name, (None, []))
+        if status != 0:
+            said = "no answer" if status is None else f"a command that ended with {status}"
+            found.append(subject.unknown(name, what, said))
+            continue
+        try:
+            found += judge_section(lines, subject)
+        except (ValueError, IndexError) as error:
+            found.append(subject.unknown(name, what, f"an answer that makes no sense ({error})"))
+    return found
+
+
+def _sections(lines: Sequence[str]) -> dict[str, tuple[int | None, list[str]]]:
+    """Name to exit status and lines; without the closing line there is no status."""
+    sections: dict[str, tuple[int | None, list[str]]] = {}
+    name, part = "", list[str]()
+    for line in lines:
+        if line.startswith("==rc "):
+            sections[name] = (int(line.removeprefix("==rc ")), part)
+        elif line.startswith("=="):
+            name, part = line.removeprefix("=="), []
+        else:
+            part.append(line)
+    return sections

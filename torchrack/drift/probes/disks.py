@@ -1,0 +1,42 @@
+"""File systems that are about to be full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torchrack.drift.model import Finding
+from torchrack.drift.probes.subject import Subject
+
+
+def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
+    """Yield a finding for each file system that is fuller than the settings allow.
+
+    Args:
+        lines: of ``df -PB1`` and ``df -Pi``, with "bytes" or "inodes" before each.
+        subject: the host.
+
+    Raises:
+        ValueError: a line is none of df's, or there is none.
+    """
+    limit = subject.settings.drift.disk_full
+    seen: set[tuple[str, str]] = set()
+    for kind, *parts in (line.split() for line in lines):
+        if parts[0] == "Filesystem":
+            continue
+        mount, used = parts[5], parts[4].rstrip("%")
+        # Some file systems have no inodes to run out of; they say so with a dash.
+        if (kind, mount) in seen or used == "-":
+            continue
+        seen.add((kind, mount))
+        if int(used) >= limit:
+            yield subject.finding(
+                f"disk:{mount}.{kind}",
+                f"Use of {mount}",
+                expected=f"under {limit} % of its {kind}",
+                actual=f"{used} %",
+                fix=f"see what is large there: du -xh --max-depth=2 {mount} | sort -h | tail; "
+                "old images go with docker image prune",
+                severity="capacity",
+            )
+    if not seen:
+        raise ValueError("no file system")

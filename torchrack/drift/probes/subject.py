@@ -1,0 +1,66 @@
+"""What a probe is judged by: the host, its settings, and how findings are made."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from torchrack.drift.model import Class, Finding, Severity
+from torchrack.drift.severity import severity_of
+from torchrack.settings.model import Settings
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A host whose probes are judged.
+
+    Args:
+        host: its name.
+        settings: what is declared for it.
+    """
+
+    host: str
+    settings: Settings
+
+    def finding(
+        self,
+        name: str,
+        what: str,
+        *,
+        expected: str,
+        actual: str,
+        fix: str,
+        kind: Class = "drift",
+        severity: Severity | None = None,
+        when: dt.datetime | None = None,
+    ) -> Finding:
+        """Make a finding of this host; the severity is the table's where none is given."""
+        finding_id = f"host.{name}"
+        return Finding(
+            host=self.host,
+            id=finding_id,
+            stage="host",
+            kind=kind,
+            severity=severity or severity_of(finding_id),
+            what=what,
+            expected=expected,
+            actual=actual,
+            fix=fix,
+            when=when,
+        )
+
+    def unknown(self, name: str, what: str, found: str) -> Finding:
+        """Make the finding of a probe that gave no answer."""
+        return self.finding(
+            name,
+            what,
+            expected="an answer",
+            actual=found,
+            fix="look at the host: this could not be checked",
+            kind="unknown",
+            severity="outage",
+        )
+
+
+Judge = Callable[[list[str], Subject], Iterable[Finding]]
