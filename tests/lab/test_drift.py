@@ -140,7 +140,7 @@ UNDECLARED = [
         "security",
         "setsid python3 -m http.server --directory /run/lock 9999 >/dev/null 2>&1 </dev/null & "
         "for i in $(seq 100); do ss -Hltn | grep -q ':9999 ' && break; sleep 0.1; done",
-        "pkill -f 'http.server --directory /run/lock 9999'",
+        "pkill -f '[h]ttp.server --directory /run/lock 9999'",
     ),
     (
         "host.sudoers:helpdesk",

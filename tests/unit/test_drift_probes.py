@@ -21,6 +21,8 @@ NOTEBOOK = Workload(
 SOCKETS = """\
 udp UNCONN 0      0      127.0.0.53%lo:53   0.0.0.0:* users:(("systemd-resolve",pid=99,fd=14))
 udp UNCONN 0      0      192.0.2.1%eth0:68  0.0.0.0:* users:(("systemd-network",pid=88,fd=20))
+udp UNCONN 0      0      0.0.0.0:59932      0.0.0.0:* users:(("curl",pid=77,fd=5))
+udp UNCONN 0      0      0.0.0.0:123        0.0.0.0:* users:(("systemd-timesyn",pid=78,fd=5))
 tcp LISTEN 0      4096   127.0.0.1:33247    0.0.0.0:* users:(("containerd",pid=471,fd=10))
 tcp LISTEN 0      4096   192.0.2.1:8888     0.0.0.0:* users:(("dockerd",pid=73324,fd=26))
 tcp LISTEN 0      4096   *:22                     *:* users:(("sshd",pid=596,fd=3),("systemd"))

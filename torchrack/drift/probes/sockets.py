@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
 
-_CLIENTS = {
-    "chronyd", "dhclient", "dhcpcd", "systemd-network", "systemd-networkd", "systemd-timesyncd",
-}  # fmt: skip
-"""Programs of the system that listen for answers to what they asked (UDP)."""
+_CLIENTS = {"chronyd", "dhclient", "dhcpcd", "systemd-network", "systemd-timesyn"}
+"""Programs of the system that listen for answers to what they asked (UDP), as the kernel names
+them: by their first 15 letters."""
+
+_EPHEMERAL = 32768
+"""The first port that Linux gives to a client that names none (ip_local_port_range): a UDP socket
+there waits for an answer, to a question of DNS for one."""
 
 
 def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
@@ -57,4 +60,4 @@ def _declared(protocol: str, port: int, program: str, subject: Subject) -> bool:
         return True
     if protocol == "tcp":
         return (program in ("sshd", "systemd") and port == 22) or port in published
-    return program in _CLIENTS
+    return program in _CLIENTS or port >= _EPHEMERAL
