@@ -56,7 +56,12 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = os.environ | {"TORCHRACK_LAB": str(folder), "PYTHONUNBUFFERED": "1"}
+        self.environment = os.environ | {
+            "TORCHRACK_LAB": str(folder),
+            "PYTHONUNBUFFERED": "1",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_STATE_HOME": str(folder / "state"),
+        }
 
     @property
     def state(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.lab.harness import Deploy, Lab, wait_for
+from tests.lab.harness import BIN, INVENTORY, Deploy, Lab, wait_for
 
 STAGES = ("base", "sshd", "driver", "docker", "toolkit", "images", "workloads", "stamp")
 HOSTS = ("gpu01", "gpu02")
@@ -72,6 +72,8 @@ def test_everything_comes_back_after_a_reboot(lab: Lab) -> None:
     done = lab.state_tests("--limit", "gpu01")
     assert done.rc == 0, done.output
     assert lab.deploy("--limit", "gpu01").changed("gpu01") == []
+    checked = lab.run(BIN / "torchrack", "drift", INVENTORY, "--host", "gpu01", check=False)
+    assert (checked.rc, "nothing differs" in checked.text) == (0, True), checked.output
 
 
 def _new_boot(lab: Lab, before: str) -> bool:

@@ -52,12 +52,12 @@ def test_a_first_check_takes_a_few_trips_and_changes_nothing(calm: Lab, tmp_path
         "ls /run /tmp"
     )
     before = calm.ssh(HOST, snapshot).stdout
-    forgotten = {"XDG_CACHE_HOME": str(tmp_path)}
-    calm.environment.update(forgotten)
+    remembered = calm.environment["XDG_CACHE_HOME"]
+    calm.environment["XDG_CACHE_HOME"] = str(tmp_path)
     try:
         status, result = drift(calm, "--host", HOST)
     finally:
-        del calm.environment["XDG_CACHE_HOME"]
+        calm.environment["XDG_CACHE_HOME"] = remembered
     assert (status, told(result)) == (0, [])
     assert 1 < result["hosts"][0]["round_trips"] <= 6
     assert calm.ssh(HOST, snapshot).stdout == before
@@ -193,8 +193,12 @@ def test_what_nobody_declared_is_told(
 
 def test_a_container_that_was_changed_by_hand(calm: Lab) -> None:
     calm.ssh(HOST, "docker update --pids-limit 77 notebook")
+    first = drift(calm, "--host", HOST)[1]["findings"][0]
     status, result = drift(calm, "--host", HOST)
     assert status == 2
+    again = result["findings"][0]
+    assert (again["id"], again["first_seen"]) == (first["id"], first["first_seen"])
+    assert again["last_seen"] >= first["last_seen"]
     assert any(i.startswith("workloads.container:notebook.") for _, i in told(result)), result
     calm.deploy("--limit", HOST, "--data", "only=workloads,stamp")
     assert drift(calm, "--host", HOST)[0] == 0

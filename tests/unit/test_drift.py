@@ -22,6 +22,7 @@ from torchrack.difference import differs
 from torchrack.drift import memory
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
+from torchrack.drift.history import Seen
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
 from torchrack.drift.severity import severity_of
 from torchrack.drift.stand_in import StateStandIn
@@ -345,7 +346,7 @@ def test_verdict_and_exit_status(kinds: list[str], word: str, status: int):
 
 
 def test_json_has_all_of_a_finding():
-    data = as_data(result(finding()))
+    data = as_data(result(finding()), {})
     assert (data["schema"], data["verdict"], data["stages"]) == (1, "drift", ["docker"])
     assert data["hosts"][0]["deployed"]["who"] == "ann@desk"
     assert data["findings"] == [
@@ -363,13 +364,19 @@ def test_json_has_all_of_a_finding():
             "who": None,
             "when": None,
             "waiver": None,
+            "first_seen": None,
+            "last_seen": None,
+            "flapping": None,
         }
     ]
     assert json.loads(json.dumps(data)) == data
 
 
+SEEN = {("gpu01", "sshd.x"): Seen(WHEN - dt.timedelta(days=4), WHEN, True)}
+
+
 def shown(checked: Waived, capsys: pytest.CaptureFixture[str]) -> str:
-    console(stderr=False).print(render(checked))
+    console(stderr=False).print(render(checked, SEEN))
     return capsys.readouterr().out
 
 
@@ -385,6 +392,7 @@ def test_findings_are_a_table_and_say_since_when(capsys, monkeypatch):
     assert text.index("sshd.x") < text.index("daemon.json.content"), "the gravest first"
     assert "gpu01 was deployed at aaaaaaaaaaaa on 2026-11-24 03:00 UTC by ann@desk" in text
     assert "2 drift. Nothing was changed." in text
+    assert "2026-11-20, flapping" in text
     assert "\x1b[" not in text
 
 

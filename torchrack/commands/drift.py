@@ -14,7 +14,7 @@ from rich.progress import Progress
 from torchrack.commands.drift_json import as_data
 from torchrack.commands.drift_text import render
 from torchrack.commands.fleet import limited, locked
-from torchrack.drift import waivers
+from torchrack.drift import history, waivers
 from torchrack.drift.check import check
 from torchrack.drift.model import Result
 from torchrack.drift.verdict import STATUS, verdict
@@ -54,11 +54,21 @@ def drift(
     whole = len(hosts) == len(fleet) and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()
     checked = waivers.apply(result, known, today=today, file=shown(file), whole=whole)
+    seen = _remember(inventory, checked)
     if as_json:
-        typer.echo(json.dumps(as_data(checked), indent=2))
+        typer.echo(json.dumps(as_data(checked, seen), indent=2))
     else:
-        console(stderr=False).print(render(checked))
+        console(stderr=False).print(render(checked, seen))
     raise typer.Exit(STATUS[verdict(checked)])
+
+
+def _remember(inventory: Path, checked: waivers.Waived) -> dict[tuple[str, str], history.Seen]:
+    """Add the check to the history; without one it is as good, but not as old."""
+    try:
+        return history.record(history.path_of(inventory), checked.result, verdict(checked))
+    except history.HistoryError as error:
+        typer.echo(f"torchrack drift: the history is not kept: {error}", err=True)
+        return {}
 
 
 def _waivers(file: Path) -> list[waivers.Waiver]:

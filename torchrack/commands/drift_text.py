@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from torchrack.drift.history import Seen
 from torchrack.drift.model import SEVERITIES, Finding, HostResult
 from torchrack.drift.waivers import Waived
 
+_HEADINGS = ("Host", "Class", "Severity", "Since", "What", "Expected", "Found", "What mends it")
 _STYLES = {
     "security": "bold red",
     "outage": "bold red",
@@ -20,11 +23,12 @@ _STYLES = {
 }
 
 
-def render(checked: Waived) -> RenderableType:
+def render(checked: Waived, seen: Mapping[tuple[str, str], Seen]) -> RenderableType:
     """Return the result for a console.
 
     Args:
         checked: the result of a check, with its waivers.
+        seen: host and id of a finding to what the history knows of it.
     """
     result = checked.result
     found = [one for one in result.findings if checked.waiver(one) is None]
@@ -34,7 +38,7 @@ def render(checked: Waived) -> RenderableType:
     if not found:
         rest = f"{waived} waived, nothing else differs" if waived else "nothing differs"
         return Text(f"In sync: {hosts} checked in {seconds:.1f} s, {rest}.", "green")
-    parts: list[RenderableType] = [_table(found)]
+    parts: list[RenderableType] = [_table(found, seen)]
     parts += [Text(f"\n{one.id} on {one.host}:\n{one.diff}") for one in found if one.diff]
     parts += [Text(line) for line in _since(result.hosts)]
     counts = Counter[str](finding.kind for finding in found)
@@ -44,16 +48,32 @@ def render(checked: Waived) -> RenderableType:
     return Group(*parts)
 
 
-def _table(found: list[Finding]) -> Table:
+def _table(found: list[Finding], seen: Mapping[tuple[str, str], Seen]) -> Table:
     table = Table(show_lines=True)
-    for heading in ("Host", "Class", "Severity", "What", "Expected", "Found", "What mends it"):
+    for heading in (
+        "Host",
+        "Class",
+        "Severity",
+        "Since",
+        "What",
+        "Expected",
+        "Found",
+        "What mends it",
+    ):
         table.add_column(heading, overflow="fold")
     for one in sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.host)):
         severity = Text(one.severity, _STYLES[one.severity])
         what = f"{one.what}\n{one.id}"
-        row = (one.host, one.kind, severity, what, one.expected, one.actual, one.fix)
+        since = _since_when(seen.get((one.host, one.id)))
+        row = (one.host, one.kind, severity, since, what, one.expected, one.actual, one.fix)
         table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return table
+
+
+def _since_when(seen: Seen | None) -> str:
+    if seen is None:
+        return ""
+    return seen.first.strftime("%Y-%m-%d") + (", flapping" if seen.flapping else "")
 
 
 def _since(hosts: tuple[HostResult, ...]) -> list[str]:

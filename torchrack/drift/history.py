@@ -1,0 +1,156 @@
+"""What earlier checks found: since when a finding is there, and how often it came and went.
+
+A SQLite file in the user's state folder. It is a convenience: a file that is damaged, locked or
+can't be written never stops a check.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchrack.drift.model import Finding, Result
+
+KEPT = 400
+"""Checks that are kept; a year of nights and some."""
+FLAPS = 3
+"""Times that a finding has to come within FLAP_DAYS to be called flapping."""
+FLAP_DAYS = 14
+
+_SCHEMA = """
+PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS checks (
+    number INTEGER PRIMARY KEY, started TEXT NOT NULL, verdict TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS spans (
+    host TEXT NOT NULL, id TEXT NOT NULL,
+    first TEXT NOT NULL, last TEXT NOT NULL, open INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS spans_of ON spans (host, id);
+"""
+
+
+class HistoryError(Exception):
+    """The history can't be read or written; the message says why."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a finding from this and earlier checks.
+
+    Args:
+        first: since when it is there without a break.
+        last: when it was seen last.
+        flapping: whether it came and went several times in the last days.
+    """
+
+    first: dt.datetime
+    last: dt.datetime
+    flapping: bool
+
+
+def path_of(inventory: str | Path) -> Path:
+    """Return the file of a fleet, below the user's state folder (XDG base directories)."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    digest = hashlib.sha256(str(Path(inventory).resolve()).encode()).hexdigest()[:12]
+    return Path(base) / "torchrack" / "drift" / f"{Path(inventory).stem}-{digest}.sqlite"
+
+
+def record(path: Path, result: Result, verdict: str) -> dict[tuple[str, str], Seen]:
+    """Add a check to the history; return host and id of each finding to what is known of it.
+
+    Hosts that could not be reached keep their open findings: nobody knows that they are gone.
+
+    Args:
+        path: the fleet's file; one that is no history is moved aside.
+        result: of the check.
+        verdict: its verdict.
+
+    Raises:
+        HistoryError: the file can't be written; nothing of this check is in it.
+    """
+    try:
+        with _opened(path) as database:
+            return _record(database, result, verdict)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise HistoryError(f"{path}: {error}") from error
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        raise HistoryError(f"{path}: {error}; it was moved to {aside.name}") from error
+    except OSError as error:
+        raise HistoryError(f"{path}: {error.strerror}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=5)) as database:
+        path.chmod(0o600)
+        database.executescript(_SCHEMA)
+        with database:  # one transaction: a check is in it whole or not at all
+            yield database
+
+
+def _record(
+    database: sqlite3.Connection, result: Result, verdict: str
+) -> dict[tuple[str, str], Seen]:
+    now = result.started.isoformat()
+    database.execute("INSERT INTO checks (started, verdict) VALUES (?, ?)", (now, verdict))
+    there = {(one.host, one.id): one for one in result.findings}
+    open_ = {
+        (host, id_): row
+        for row, host, id_ in database.execute("SELECT rowid, host, id FROM spans WHERE open")
+    }
+    for key, row in open_.items():
+        if key in there:
+            database.execute("UPDATE spans SET last = ? WHERE rowid = ?", (now, row))
+        elif _was_checked(key[0], result):
+            database.execute("UPDATE spans SET open = 0 WHERE rowid = ?", (row,))
+    database.executemany(
+        "INSERT INTO spans (host, id, first, last, open) VALUES (?, ?, ?, ?, 1)",
+        [(*key, now, now) for key in there.keys() - open_.keys()],
+    )
+    _forget(database)
+    return _seen(database, there, result.started)
+
+
+def _was_checked(host: str, result: Result) -> bool:
+    """Whether the check would have seen a finding of the host if it were still there."""
+    if host == "-":
+        return True
+    return any(one.name == host and one.checked == result.stages for one in result.hosts)
+
+
+def _forget(database: sqlite3.Connection) -> None:
+    """Drop the oldest checks, and what ended before the oldest one that stays."""
+    database.execute(
+        "DELETE FROM checks WHERE number <= (SELECT max(number) FROM checks) - ?", (KEPT,)
+    )
+    database.execute(
+        "DELETE FROM spans WHERE NOT open AND last < (SELECT min(started) FROM checks)"
+    )
+
+
+def _seen(
+    database: sqlite3.Connection, there: Mapping[tuple[str, str], Finding], now: dt.datetime
+) -> dict[tuple[str, str], Seen]:
+    since = (now - dt.timedelta(days=FLAP_DAYS)).isoformat()
+    found: dict[tuple[str, str], Seen] = {}
+    rows = database.execute(
+        "SELECT host, id, max(CASE WHEN open THEN first END), max(last), sum(first >= ?) "
+        "FROM spans GROUP BY host, id",
+        (since,),
+    )
+    for host, id_, first, last, times in rows:
+        if (host, id_) in there:
+            found[host, id_] = Seen(
+                dt.datetime.fromisoformat(first), dt.datetime.fromisoformat(last), times >= FLAPS
+            )
+    return found
