@@ -243,6 +243,17 @@ def test_a_host_whose_facts_fail_is_unknown(calm: Lab) -> None:
     assert any(i.startswith(("workloads.", "images.", "docker.")) for _, i in told(result))
 
 
+def test_reports_beside_the_table(calm: Lab, tmp_path: Path) -> None:
+    names = {"junit": "r.xml", "markdown": "r.md", "prometheus": "r.prom", "json": "r.json"}
+    options = [f"--format={name}:{tmp_path / file}" for name, file in names.items()]
+    done = calm.run(BIN / "torchrack", "drift", INVENTORY, *options)
+    assert "nothing differs" in done.text
+    assert json.loads((tmp_path / "r.json").read_text())["verdict"] == "in_sync"
+    assert "in sync" in (tmp_path / "r.md").read_text()
+    assert 'failures="0"' in (tmp_path / "r.xml").read_text()
+    assert "torchrack_drift_last_whole_check" in (tmp_path / "r.prom").read_text()
+
+
 def test_without_a_lock_no_host_is_asked(calm: Lab, tmp_path: Path) -> None:
     inventory = calm.variant(tmp_path, "")
     (tmp_path / "lab.lock.yml").unlink()

@@ -16,14 +16,14 @@ from typer.testing import CliRunner
 
 import tasks
 from torchrack.cli import app
-from torchrack.commands.drift_json import as_data
-from torchrack.commands.drift_text import render
 from torchrack.difference import differs
 from torchrack.drift import memory
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.history import Seen
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
+from torchrack.drift.output.json import as_data
+from torchrack.drift.output.table import render
 from torchrack.drift.severity import severity_of
 from torchrack.drift.stand_in import StateStandIn
 from torchrack.drift.verdict import STATUS, verdict

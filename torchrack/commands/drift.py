@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +10,12 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from torchrack.commands.drift_json import as_data
-from torchrack.commands.drift_text import render
+from torchrack import atomic
 from torchrack.commands.fleet import limited, locked
 from torchrack.drift import history, waivers
 from torchrack.drift.check import check
 from torchrack.drift.model import Result
+from torchrack.drift.output import FORMATS, Format, table
 from torchrack.drift.verdict import STATUS, verdict
 from torchrack.errors import ProblemsError
 from torchrack.inventory import FleetHost
@@ -33,7 +32,17 @@ def drift(
     deploy_file: Annotated[
         Path, typer.Option("--deploy", help="the deploy file whose operations are compared with")
     ] = Path("deploy.py"),
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print JSON for machines: --format json")
+    ] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME[:FILE]",
+            help=f"print it so ({', '.join(FORMATS)}), or write it to a file; again for each",
+        ),
+    ] = None,
 ) -> None:
     """Compare hosts with what the deploy declares; nothing on them is changed.
 
@@ -46,6 +55,7 @@ def drift(
     Exit status: 0 in sync, 2 something differs, 1 something could not be checked or the input is
     wrong (what was found is shown all the same).
     """
+    wanted = _formats([*(formats or []), *(["json"] if as_json else [])])
     fleet = locked(inventory, "drift")
     hosts = limited(fleet, host or [], "drift")
     file = waivers.path_of(inventory)
@@ -55,11 +65,43 @@ def drift(
     today = dt.datetime.now(dt.timezone.utc).date()
     checked = waivers.apply(result, known, today=today, file=shown(file), whole=whole)
     seen = _remember(inventory, checked)
-    if as_json:
-        typer.echo(json.dumps(as_data(checked, seen), indent=2))
-    else:
-        console(stderr=False).print(render(checked, seen))
+    _tell(checked, seen, wanted)
     raise typer.Exit(STATUS[verdict(checked)])
+
+
+def _formats(names: list[str]) -> list[tuple[Format, str]]:
+    """Return formats with the files that they go to, an empty name for standard output."""
+    wanted: list[tuple[Format, str]] = []
+    for name, _, file in (one.partition(":") for one in names):
+        if name not in FORMATS:
+            message = f"--format {name}: no such format; there are {', '.join(FORMATS)}"
+            typer.echo(f"torchrack drift: {message}", err=True)
+            raise typer.Exit(1)
+        wanted += [(known, file) for known in FORMATS if known == name]
+    if sum(not file for _, file in wanted) > 1:
+        typer.echo("torchrack drift: --format: one without a file at most", err=True)
+        raise typer.Exit(1)
+    return wanted
+
+
+def _tell(
+    checked: waivers.Waived,
+    seen: dict[tuple[str, str], history.Seen],
+    wanted: list[tuple[Format, str]],
+) -> None:
+    """Write the formats that go to files, and print the one that does not, or the table."""
+    for name, file in wanted:
+        text = FORMATS[name](checked, seen)
+        if not file:
+            typer.echo(text, nl=False)
+            continue
+        try:
+            atomic.write(Path(file), text)
+        except OSError as error:
+            typer.echo(f"torchrack drift: {file} can't be written: {error}", err=True)
+            raise typer.Exit(1) from None
+    if all(file for _, file in wanted):
+        console(stderr=False).print(table.render(checked, seen))
 
 
 def _remember(inventory: Path, checked: waivers.Waived) -> dict[tuple[str, str], history.Seen]:
