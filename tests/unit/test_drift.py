@@ -261,6 +261,32 @@ def test_a_fault_of_ours_is_unknown_and_hides_nothing_else():
     ]
 
 
+@operation
+def faulty(*, error: Exception):
+    """An operation that fails before it knows anything."""
+    raise error
+    yield ""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ZeroDivisionError("x"), "unknown"),
+        (TorchrackError("the file x on this machine can't be read"), "unknown"),
+        (HostError(Problem("gpu01", "The deploy user", "no account", "one", "make it")), "drift"),
+    ],
+)
+def test_an_operation_that_fails_is_no_drift_unless_it_speaks_of_the_host(
+    error: Exception, kind: str
+):
+    def speech():
+        faulty(name="Fail", error=error)
+
+    speech.__module__ = "tasks.speech"
+    (finding,) = look(speech, outputs={}).findings
+    assert finding.kind == kind
+
+
 # Stages
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pyinfra.context import ctx_host
 
@@ -79,10 +78,10 @@ def _stage(stage: Stage, context: Context, result: Evaluation) -> None:
         result.missing.append(missing.request)
         return
     except HostError as error:
-        _note(result, context, name, _told(name, context, "stage", error.problem, error))
+        _note(result, name, _told(name, context, "stage", error.problem, error))
         return
     except Exception as error:
-        _note(result, context, name, _told(name, context, "stage", _fault(context, error), error))
+        _note(result, name, _told(name, context, "stage", _fault(context, error), error))
         return
     for operation in operations:
         _operation(name, operation, context, result)
@@ -98,17 +97,17 @@ def _operation(stage: str, operation: Declared, context: Context, result: Evalua
     if command is None:
         return
     if isinstance(command, Refusal):
-        error = command.error or HostError(_fault(context, command.message))
-        problem = error.problem if isinstance(error, HostError) else _fault(context, error)
-        _note(result, context, stage, _told(stage, context, operation.name, problem, error))
-        if isinstance(error, FactError):
+        error = command.error
+        problem = error.problem if isinstance(error, HostError) else _fault(context, command)
+        _note(result, stage, _told(stage, context, operation.name, problem, error))
+        if not isinstance(error, HostError) or isinstance(error, FactError):
             return
     kind = _kind(operation, context)
-    if heard:
-        for one in heard:
-            _note(result, context, stage, _finding(stage, operation, one, kind, context))
-    elif not isinstance(command, Refusal) and stage != "stamp":
-        _note(result, context, stage, _generic(stage, operation, command, kind, context))
+    if not heard and not isinstance(command, Refusal) and stage != "stamp":
+        actual = "something that a deploy would change"
+        heard = [Difference(_slug(operation.name), "", expected="as declared", actual=actual)]
+    for one in heard:
+        _note(result, stage, _finding(stage, operation, one, kind, context))
 
 
 def _kind(operation: Declared, context: Context) -> Class:
@@ -121,7 +120,7 @@ def _kind(operation: Declared, context: Context) -> Class:
 def _finding(
     stage: str, operation: Declared, one: Difference, kind: Class, context: Context
 ) -> Finding:
-    finding_id = f"{stage}.{one.resource}.{_slug(one.aspect)}"
+    finding_id = ".".join(filter(None, [stage, one.resource, _slug(one.aspect)]))
     return Finding(
         host=context.host.name,
         id=finding_id,
@@ -133,24 +132,6 @@ def _finding(
         actual=one.actual,
         fix=fixes.deploy(context.inventory, context.host.name, stage),
         diff=one.diff,
-    )
-
-
-def _generic(
-    stage: str, operation: Declared, command: Any, kind: Class, context: Context
-) -> Finding:
-    """A finding of an operation that says nothing of what differs."""
-    finding_id = f"{stage}.{_slug(operation.name)}"
-    return Finding(
-        host=context.host.name,
-        id=finding_id,
-        stage=stage,
-        kind=kind,
-        severity=severity_of(finding_id),
-        what=operation.name,
-        expected="as declared",
-        actual=f"a deploy would run {str(command).split()[:1]}",
-        fix=fixes.deploy(context.inventory, context.host.name, stage),
     )
 
 
@@ -173,18 +154,19 @@ def _told(
     )
 
 
-def _note(result: Evaluation, context: Context, stage: str, finding: Finding) -> None:
+def _note(result: Evaluation, stage: str, finding: Finding) -> None:
     if finding.kind == "unknown":
         result.unsure.add(stage)
     if finding.id not in {one.id for one in result.findings}:  # an operation can use another
         result.findings.append(finding)
 
 
-def _fault(context: Context, error: object) -> Problem:
+def _fault(context: Context, error: Exception | Refusal) -> Problem:
+    said = error.message if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
     return Problem(
         context.host.name,
         "Check",
-        f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error),
+        said,
         "a check that ends",
         "this is a fault of Torchrack: report it",
     )

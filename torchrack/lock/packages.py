@@ -89,8 +89,7 @@ def _driver(host: str, settings: Settings, survey: Survey, *, newest: bool) -> I
     choice = driver.choose(settings.driver, survey, host=host, known=settings.knowledge.tables())
     for name in choice.packages:
         yield Wanted(name, choice.pattern, newest)
-    if choice.pinning:
-        yield Wanted(choice.pinning, "*", newest)
+    yield Wanted(choice.pinning, "*", newest)
 
 
 def _docker(
