@@ -19,6 +19,9 @@ for f in /root/.ssh/authorized_keys /root/.ssh/authorized_keys2; do
     [ ! -f "$f" ] || grep -cE '^[^#[:space:]]' "$f" | sed "s|^|rootkeys $f |"
 done
 echo "==rc 0"
+echo ==docker
+timeout -k 2 20 docker info --format '{{json .}}' 2>/dev/null
+echo "==rc $?"
 echo ==xid
 dmesg --time-format iso 2>/dev/null | grep 'NVRM: Xid' | tail -n 100
 dmesg >/dev/null 2>&1

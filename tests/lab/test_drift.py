@@ -167,6 +167,13 @@ UNDECLARED = [
         "rm /root/.ssh/authorized_keys",
     ),
     (
+        "host.docker:seccomp",
+        "security",
+        'sed \'1s/{/{"seccomp-profile": "unconfined",/\' /etc/docker/daemon.json > /run/harm.json; '
+        "mount --bind /run/harm.json /etc/docker/daemon.json; systemctl restart docker.service",
+        "umount /etc/docker/daemon.json; rm /run/harm.json; systemctl restart docker.service",
+    ),
+    (
         "host.disk:/boot.bytes",
         "capacity",
         "mount -t tmpfs -o size=1m tmpfs /boot; cat /dev/zero > /boot/filler || true",

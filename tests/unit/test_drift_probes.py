@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from torchrack.drift import probes
-from torchrack.drift.probes import accounts, disks, sockets, xid
+from torchrack.drift.probes import accounts, disks, docker, sockets, xid
 from torchrack.drift.probes.subject import Subject
 from torchrack.facts.answers import Output
 from torchrack.settings import Drift, Port, Workload, Workloads
@@ -37,6 +39,15 @@ inodes Filesystem       Inodes  IUsed    IFree IUse% Mounted on
 inodes /dev/vda1      16777216 499248 16277968    3% /
 inodes efi                   0      0        0     - /boot
 """.splitlines()
+# docker info of Docker 26.1 on a deployed host, as far as it is looked at.
+INFO = {
+    "ServerVersion": "26.1.5+dfsg1",
+    "LoggingDriver": "local",
+    "LiveRestoreEnabled": True,
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=no-new-privileges", "name=cgroupns"],
+    "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
+    "DefaultAddressPools": None,
+}
 ACCOUNTS = ["root root", "sudoers 90-cloud-init-users", "sudoers 90-torchrack"]
 
 
@@ -51,7 +62,13 @@ def ids(judge, lines: list[str], **drift: object) -> list[str]:
 
 @pytest.mark.parametrize(
     ("judge", "lines"),
-    [(sockets.judge, SOCKETS), (disks.judge, DISKS), (accounts.judge, ACCOUNTS), (xid.judge, [])],
+    [
+        (sockets.judge, SOCKETS),
+        (disks.judge, DISKS),
+        (accounts.judge, ACCOUNTS),
+        (docker.judge, [json.dumps(INFO)]),
+        (xid.judge, []),
+    ],
 )
 def test_a_healthy_host_has_no_finding(judge, lines):
     assert ids(judge, lines) == []
@@ -110,6 +127,32 @@ def test_a_way_to_become_root(line: str, finding: str | None, allowed: dict[str,
         assert ids(accounts.judge, lines, **allowed) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "finding"),
+    [
+        ("LoggingDriver", "json-file", "host.docker:log-driver"),
+        ("LiveRestoreEnabled", False, "host.docker:live-restore"),
+        ("SecurityOptions", ["name=no-new-privileges"], "host.docker:seccomp"),
+        (
+            "SecurityOptions",
+            ["name=seccomp,profile=unconfined", "name=no-new-privileges"],
+            "host.docker:seccomp",
+        ),
+        ("SecurityOptions", ["name=seccomp,profile=builtin"], "host.docker:no-new-privileges"),
+        ("CDISpecDirs", None, "host.docker:cdi"),
+        ("DefaultAddressPools", [{"Base": "10.9.0.0/16", "Size": 24}], "host.docker:address-pools"),
+    ],
+)
+def test_a_daemon_that_runs_with_something_else(key: str, value: object, finding: str):
+    assert ids(docker.judge, [json.dumps({**INFO, key: value})]) == [finding]
+
+
+@pytest.mark.parametrize("answer", [{"ServerErrors": ["x"]}, {}, []])
+def test_a_daemon_that_gives_no_answer(answer: object):
+    with pytest.raises(ValueError, match="no answer"):
+        ids(docker.judge, [json.dumps(answer)])
+
+
 XID_79 = (
     "2026-11-24T03:00:00,123456+00:00 NVRM: Xid (PCI:0000:1A:00): 79, pid='<unknown>', "
     "name=<unknown>, GPU has fallen off the bus."
@@ -146,7 +189,13 @@ def answer(*sections: tuple[str, list[str], int]) -> Output:
     return Output(0, lines)
 
 
-GOOD = (("sockets", SOCKETS, 0), ("disks", DISKS, 0), ("accounts", ACCOUNTS, 0), ("xid", [], 0))
+GOOD = (
+    ("sockets", SOCKETS, 0),
+    ("disks", DISKS, 0),
+    ("accounts", ACCOUNTS, 0),
+    ("docker", [json.dumps(INFO)], 0),
+    ("xid", [], 0),
+)
 
 
 def test_all_sections_of_a_healthy_host():
@@ -156,12 +205,13 @@ def test_all_sections_of_a_healthy_host():
 @pytest.mark.parametrize(
     ("output", "unknown"),
     [
-        (None, ["sockets", "disks", "accounts", "xid"]),
-        (answer(*GOOD[:2]), ["accounts", "xid"]),
-        (answer(*GOOD[:3], ("xid", [], 1)), ["xid"]),
+        (None, ["sockets", "disks", "accounts", "docker", "xid"]),
+        (answer(*GOOD[:2]), ["accounts", "docker", "xid"]),
+        (answer(*GOOD[:4], ("xid", [], 1)), ["xid"]),
+        (answer(*GOOD[:3], ("docker", [], 1), GOOD[4]), ["docker"]),
         (answer(("sockets", ["rubbish"], 0), *GOOD[1:]), ["sockets"]),
         (answer(GOOD[0], ("disks", [], 0), *GOOD[2:]), ["disks"]),
-        (answer(*GOOD[:2], ("accounts", [], 0), GOOD[3]), ["accounts"]),
+        (answer(*GOOD[:2], ("accounts", [], 0), *GOOD[3:]), ["accounts"]),
     ],
 )
 def test_what_could_not_be_asked_is_unknown(output: Output | None, unknown: list[str]):

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torchrack.drift.model import Finding
-from torchrack.drift.probes import accounts, disks, sockets, xid
+from torchrack.drift.probes import accounts, disks, docker, sockets, xid
 from torchrack.drift.probes.subject import Judge, Subject
 from torchrack.facts.answers import Output, Request
 from torchrack.operations.files import read
 
-REQUEST = Request(read("drift/probes.sh"), 30)
+REQUEST = Request(read("drift/probes.sh"), 45)
 """The script; it is the same for every host, so that it goes over in the first trip."""
 
 _JUDGES: dict[str, tuple[str, Judge]] = {
     "sockets": ("Listening sockets", sockets.judge),
     "disks": ("File systems", disks.judge),
     "accounts": ("Accounts and their rights", accounts.judge),
+    "docker": ("The running Docker daemon", docker.judge),
     "xid": ("Xid messages in the kernel's log", xid.judge),
 }
 """Section of the script to what it is about, for messages, and who judges it."""
