@@ -153,3 +153,41 @@ def test_the_checker_sees_an_image_that_was_changed(gpu, cuda, rule):
 def test_the_table_names_gpus_that_exist():
     named = {device for case in CASES for device in case["host"]["gpus"]}
     assert {d for d in named if lookup(d) is None} == {"ffff", "102d", "22a3"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "wishes", "packages"),
+    [
+        (
+            Facts(("2330",), system="debian13"),
+            Wishes(driver="580"),
+            ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-persistenced"),
+        ),
+        (
+            Facts(("2330",)),
+            Wishes(driver="580", source="cuda-repo"),
+            ("libnvidia-compute-580", "nvidia-dkms-580-open", "nvidia-persistenced"),
+        ),
+        (
+            Facts(("2330",)),
+            Wishes(driver="595", source="cuda-repo"),
+            ("libnvidia-compute", "nvidia-dkms-open", "nvidia-persistenced"),
+        ),
+        (
+            Facts(("2330",), kernel="6.8.0-45-generic", secure_boot=True),
+            Wishes(driver="580", source="ubuntu"),
+            (
+                "linux-modules-nvidia-580-server-open-generic",
+                "nvidia-headless-no-dkms-580-server-open",
+                "nvidia-utils-580-server",
+            ),
+        ),
+        (
+            Facts(("2330",), secure_boot=False),
+            Wishes(driver="580", source="ubuntu", modules="dkms"),
+            ("nvidia-headless-580-server-open", "nvidia-utils-580-server"),
+        ),
+    ],
+)
+def test_packages_by_source_and_branch(facts, wishes, packages):
+    assert resolve(facts, wishes, today=TODAY).contract.packages == packages

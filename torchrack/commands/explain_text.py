@@ -32,6 +32,8 @@ def _parts(answer: Answer, facts: Facts) -> Iterator[RenderableType]:
         yield Text("")
         yield _contract(answer, answer.contract)
         yield from _builds(answer.contract)
+        if answer.contract.packages:
+            yield Text(f"Packages of the driver: {', '.join(answer.contract.packages)}")
         yield Text("\nThe rules behind it:")
         for name in dict.fromkeys(choice.rule for choice in answer.choices):
             rule = builtin().rules[name]

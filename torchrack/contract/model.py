@@ -156,6 +156,7 @@ class Contract:
         mig_capable: products that can be cut into instances.
         images: one a wish.
         builds: PyTorch builds that fit host and driver ("2.14+cu130"), the newest first.
+        packages: names of the driver's packages in that source.
     """
 
     source: ChannelName
@@ -171,6 +172,7 @@ class Contract:
     mig_capable: tuple[str, ...]
     images: tuple[Image, ...]
     builds: tuple[str, ...]
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

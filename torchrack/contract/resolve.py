@@ -124,6 +124,9 @@ def _contract(case: Case, outcome: _Outcome) -> Contract:
         mig_capable=tuple(dict.fromkeys(gpu.product for gpu in host.mig_capable(case))),
         images=outcome.images,
         builds=_builds(case, option),
+        packages=known.driver_packages(
+            option, case.facts.system, (case.facts.kernel or "generic").split("-")[-1]
+        ),
     )
 
 

@@ -49,6 +49,7 @@ def _sourced(known: Knowledge) -> dict[str, list[Sourced]]:
         "channels": list(known.channels.values()),
         "transitional": list(known.transitional),
         "container_toolkits": list(known.toolkits.values()),
+        "driver_names": list(known.driver_names),
         "dcgm": list(known.dcgm),
         "fabric_managers": list(known.fabric_managers),
     }
@@ -171,6 +172,11 @@ def _channels(known: Knowledge) -> Iterator[str]:
             yield f"channels: {name} has signed modules, for no kernel"
         if not any(one.channel == name for one in known.fabric_managers):
             yield f"fabric_managers: no package for {name}"
+        named = {(one.family, one.modules) for one in known.driver_names if one.channel == name}
+        for family in {system.rstrip("0123456789") for system in row.systems}:
+            for modules in row.modules:
+                if (family, modules) not in named:
+                    yield f"driver_names: no package in {name} for {family} ({modules})"
     for trap in known.transitional:
         channel = known.channels.get(trap.channel)
         if channel is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
@@ -27,6 +27,10 @@ _ROWS: dict[str, tuple[type[rows.Row], Callable[[Any], Any]]] = {
     "channels": (rows.Channel, lambda row: row.channel),
     "transitional": (rows.Transitional, lambda row: (row.channel, row.branch)),
     "container_toolkits": (rows.ContainerToolkit, lambda row: row.toolkit),
+    "driver_names": (
+        rows.DriverNames,
+        lambda row: (row.channel, row.family, row.modules, row.flavour, row.from_branch),
+    ),
     "dcgm": (rows.Dcgm, lambda row: row.from_branch),
     "fabric_managers": (rows.FabricManager, lambda row: (row.channel, row.from_branch)),
 }
@@ -83,6 +87,7 @@ def load(extra: Mapping[str, Any] | None = None) -> Knowledge:
         dcgm=tuple(tables["dcgm"].values()),
         fabric_managers=tuple(tables["fabric_managers"].values()),
         gpus=tables["gpus"],
+        driver_names=tuple(tables["driver_names"].values()),
     )
 
 
@@ -155,7 +160,24 @@ def _shipped() -> dict[str, Any]:
             for row in packages["fabric_manager"]
         ),
     ]
+    found["driver_names"] = [*found["driver_names"], *_nvidias_names(packages)]
     return found
+
+
+def _nvidias_names(packages: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The names in NVIDIA's repository, which the driver stage installs by."""
+    for family in ("debian", "ubuntu"):
+        for row in packages[family]:
+            for flavour, names in row["packages"].items():
+                yield {
+                    "channel": "cuda-repo",
+                    "family": family,
+                    "modules": "dkms",
+                    "flavour": flavour,
+                    "from_branch": row["branches"][0],
+                    "packages": [*names["compute"], packages["daemon"]],
+                    "source": "driver-guide",
+                }
 
 
 def _yaml(package: str, name: str) -> dict[str, Any]:

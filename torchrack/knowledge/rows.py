@@ -132,6 +132,20 @@ class ContainerToolkit(Sourced):
     default: bool = False
 
 
+class DriverNames(Sourced):
+    """The packages of a driver without a display, from a branch on; ``{branch}`` is the branch.
+
+    ``{kernel}`` is the flavour of the kernel that signed modules are for ("generic").
+    """
+
+    channel: ChannelName
+    family: Literal["debian", "ubuntu"]
+    modules: Modules
+    flavour: Literal["open", "proprietary"]
+    from_branch: int
+    packages: tuple[str, ...] = Field(min_length=1)
+
+
 class Dcgm(Sourced):
     """DCGM's package from a driver branch on."""
 

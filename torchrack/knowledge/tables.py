@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torchrack.gpus import Gpu, lookup, named
 from torchrack.knowledge import rows
+
+if TYPE_CHECKING:
+    from torchrack.contract.model import Option
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,7 @@ class Knowledge:
     dcgm: tuple[rows.Dcgm, ...]
     fabric_managers: tuple[rows.FabricManager, ...]
     gpus: dict[str, tuple[str, str]] = field(default_factory=dict)
+    driver_names: tuple[rows.DriverNames, ...] = ()
 
     def gpu(self, device_id: str) -> Gpu | None:
         """Return the GPU with a PCI device id ("2335"), None where it is in no table."""
@@ -48,6 +53,26 @@ class Knowledge:
         """Return a GPU's compute capability ("9.0"), or None where it is not known."""
         row = self.chip(gpu)
         return row.capability if row else None
+
+    def driver_packages(self, option: Option, system: str, kernel: str) -> tuple[str, ...]:
+        """Return the names of a driver's packages; empty where no row has them.
+
+        Args:
+            option: source, modules, branch and flavour.
+            system: the distribution, as NVIDIA's repositories name it ("ubuntu2404").
+            kernel: the kernel's flavour, the end of its release ("generic").
+        """
+        kind = (option.source, system.rstrip("0123456789"), option.modules, option.flavour)
+        fitting = [
+            row
+            for row in self.driver_names
+            if (row.channel, row.family, row.modules, row.flavour) == kind
+            and row.from_branch <= option.branch
+        ]
+        if not fitting:
+            return ()
+        row = max(fitting, key=lambda row: row.from_branch)
+        return tuple(name.format(branch=option.branch, kernel=kernel) for name in row.packages)
 
     def dcgm_package(self, branch: int) -> str:
         """Return the name of DCGM's package for a driver branch."""
