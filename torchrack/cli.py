@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from torchrack.commands import data
-from torchrack.commands.drift import drift
+from torchrack.commands import data, drift
 from torchrack.commands.explain import explain
 from torchrack.commands.lock import lock
 from torchrack.commands.plan import plan
@@ -41,7 +40,7 @@ def torchrack(
 app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)
-app.command("drift")(drift)
+app.add_typer(drift.app, name="drift")
 app.add_typer(data.app, name="data")
 
 

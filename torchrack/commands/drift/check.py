@@ -12,8 +12,8 @@ from rich.progress import Progress
 
 from torchrack import atomic
 from torchrack.commands.fleet import limited, locked
+from torchrack.drift import check as checker
 from torchrack.drift import history, waivers
-from torchrack.drift.check import check
 from torchrack.drift.model import Result
 from torchrack.drift.output import FORMATS, Format, table
 from torchrack.drift.verdict import STATUS, verdict
@@ -23,7 +23,7 @@ from torchrack.lock.file import shown
 from torchrack.report import console, print_problems
 
 
-def drift(
+def check(
     inventory: Annotated[Path, typer.Argument(help="the fleet's inventory file")],
     *,
     host: Annotated[
@@ -125,7 +125,7 @@ def _check(hosts: list[FleetHost], deploy_file: Path, inventory: Path) -> Result
     """Check all hosts, with a progress bar on a terminal."""
     with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Checking hosts", total=len(hosts))
-        return check(
+        return checker.check(
             hosts,
             deploy_file,
             inventory=str(inventory),

@@ -1,0 +1,19 @@
+"""A command group that one of its commands answers for when none is named."""
+
+from __future__ import annotations
+
+import click
+from typer.core import TyperGroup
+
+
+class DefaultGroup(TyperGroup):
+    """``group ARGUMENT`` runs ``group check ARGUMENT``: what a group is for needs no second word.
+
+    The group has to have a command ``check``.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in front of arguments that do not begin with one's name."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["check", *args]
+        return super().parse_args(ctx, args)

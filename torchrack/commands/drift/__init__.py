@@ -1,0 +1,15 @@
+"""``torchrack drift``: the nightly check and what belongs to it, a module a command."""
+
+from __future__ import annotations
+
+import typer
+
+from torchrack.commands.default import DefaultGroup
+from torchrack.commands.drift.check import check
+
+app = typer.Typer(
+    cls=DefaultGroup,
+    no_args_is_help=True,
+    help="What on a fleet is not as it was deployed: torchrack drift INVENTORY.",
+)
+app.command("check")(check)
