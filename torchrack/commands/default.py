@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import click
+from typing import Any
+
 from typer.core import TyperGroup
 
 
@@ -12,8 +13,13 @@ class DefaultGroup(TyperGroup):
     The group has to have a command ``check``.
     """
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the command in front of arguments that do not begin with one's name."""
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in front of arguments that do not begin with one's name.
+
+        Args:
+            ctx: click's context; newer versions of typer carry a click of their own.
+            args: what was typed.
+        """
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["check", *args]
         return super().parse_args(ctx, args)
