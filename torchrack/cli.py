@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from torchrack.commands import data, drift
+from torchrack.commands.deploy import deploy
 from torchrack.commands.explain import explain
 from torchrack.commands.lock import lock
 from torchrack.commands.plan import plan
@@ -40,6 +41,7 @@ def torchrack(
 app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)
+app.command("deploy")(deploy)
 app.add_typer(drift.app, name="drift")
 app.add_typer(data.app, name="data")
 

@@ -7,10 +7,13 @@ calls cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from pyinfra.api.host import Host
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,16 @@ def collecting() -> Iterator[list[Difference]]:
         yield heard
     finally:
         _heard.reset(token)
+
+
+_planned: WeakKeyDictionary[Host, dict[str, tuple[Difference, ...]]] = WeakKeyDictionary()
+
+
+def keep(host: Host, operation: str, said: Iterable[Difference]) -> None:
+    """Keep what an operation said while a run was planned, by the operation's hash."""
+    _planned.setdefault(host, {})[operation] = tuple(said)
+
+
+def planned(host: Host, operation: str) -> tuple[Difference, ...]:
+    """Return what an operation said while the run was planned."""
+    return _planned.get(host, {}).get(operation, ())

@@ -6,9 +6,11 @@ import runpy
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from pyinfra import host, logger, state
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
 
 from torchrack.context import current_host
 from torchrack.errors import HostError, Problem, ProblemsError, TorchrackError
@@ -19,6 +21,9 @@ Stage = Callable[[], object]
 ALWAYS = ("preflight",)
 """Stages that run whatever ``--data only=...`` says; they change nothing."""
 
+
+failures: WeakKeyDictionary[Host, tuple[str, str]] = WeakKeyDictionary()
+"""Host to the stage that could not be planned, and why."""
 
 _collected: ContextVar[list[Stage] | None] = ContextVar("torchrack_stages", default=None)
 
@@ -109,5 +114,6 @@ def _fail(stage: str, error: Exception) -> None:
                 fix="check the host's data; with --debug the place in the code is shown",
             )
         )
+    failures[current_host()] = stage, message
     console().print(message, style="red", markup=False)
     state.fail_hosts({current_host()})

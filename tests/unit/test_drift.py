@@ -223,7 +223,7 @@ def test_what_differs_is_drift_or_pending(deployed: Any, kind: str):
     (finding,) = result.findings
     assert (finding.id, finding.kind) == ("speech.words:a.spelling", kind)
     assert (finding.stage, finding.expected, finding.actual) == ("speech", "b", "a")
-    assert "--limit gpu01 --data only=speech,stamp" in finding.fix
+    assert "--limit gpu01 --only speech,stamp" in finding.fix
 
 
 def test_an_operation_that_does_not_say_what_differs_is_told_all_the_same():

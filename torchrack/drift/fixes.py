@@ -15,5 +15,5 @@ def deploy(inventory: str, host: str, stage: str = "stamp") -> str:
         host: the host's name.
         stage: the stage's name.
     """
-    run = f"pyinfra {shown(inventory)} deploy.py --limit {host}"
-    return run if stage == "stamp" else f"{run} --data only={stage},stamp"
+    run = f"torchrack deploy {shown(inventory)} --limit {host}"
+    return run if stage == "stamp" else f"{run} --only {stage},stamp"

@@ -33,7 +33,7 @@ class StateStandIn:
     is_executing = True  # operations that show their plans before a run have no reader here
 
     def __init__(self, fleet: list[FleetHost], deploy_file: Path) -> None:
-        self.config = SimpleNamespace(DIFF=False)
+        self.config = SimpleNamespace(DIFF=True)  # what a file differs in is worth a round trip
         self.ops: Mapping[Any, dict[str, Any]] = defaultdict(dict)
         self.failed_hosts: frozenset[HostStandIn] = frozenset()
         self.cwd = str(deploy_file.resolve().parent)

@@ -70,7 +70,8 @@ class Answers:
             FactError: its command failed, or its output could not be understood.
         """
         given = {name: value for name, value in arguments.items() if not name.startswith("_")}
-        request = Request(str(fact().command(**given)), int(arguments.get("_timeout", SECONDS)))
+        asked = fact()  # one object: some facts note in it what they asked
+        request = Request(str(asked.command(**given)), int(arguments.get("_timeout", SECONDS)))
         output = self._outputs.get(request.command)
         if output is None:
             raise Missing(request)
@@ -78,7 +79,7 @@ class Answers:
             late = "a command that took too long" if output.status in (124, 137) else "a command"
             raise self._error(fact, f"{late} with exit status {output.status}")
         try:
-            return fact().process(output.lines) if output.lines else fact().default()
+            return asked.process(output.lines) if output.lines else asked.default()
         except (FactProcessError, ValueError, KeyError, IndexError, TypeError) as error:
             raise self._error(fact, f"an answer that makes no sense ({error})") from error
 

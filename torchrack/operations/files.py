@@ -9,6 +9,7 @@ import base64
 import difflib
 import hashlib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,11 @@ def put(
     if now and (now.sha256, now.mode, now.owner, now.group) == wanted:
         host.noop(f"{dest} is up to date")
         return
-    if report:
-        _tell(dest, wanted, now, secret=secret)
+    diff: list[str] = []
     if host.state.config.DIFF and not secret and (now is None or now.sha256 != sha256):
-        _show_diff(dest, now is not None, data)
+        diff = _diff(dest, now is not None, data)
+    if report:
+        _tell(dest, wanted, now, secret=secret, diff=diff)
     check = validate.replace("{}", '"$tmp"') if validate else ":"
     script = _SCRIPT.format(
         dest=shlex.quote(dest),
@@ -120,17 +122,24 @@ def put(
 
 
 def _tell(
-    dest: str, wanted: tuple[str, str, str, str], now: FileState | None, *, secret: bool
+    dest: str,
+    wanted: tuple[str, str, str, str],
+    now: FileState | None,
+    *,
+    secret: bool,
+    diff: Sequence[str],
 ) -> None:
     """Say what is not as declared, for reports."""
     sha256, mode, owner, group = wanted
     resource = f"file:{dest}"
     if now is None:
-        differs(resource, "content", expected="the file", actual="no such file")
+        text = "\n".join(diff)
+        differs(resource, "content", expected="the file", actual="no such file", diff=text)
         return
     if now.sha256 != sha256:
         shown = ("the declared secret", "another content") if secret else (sha256, now.sha256)
-        differs(resource, "content", expected=shown[0][:23], actual=shown[1][:23])
+        text = "\n".join(diff)
+        differs(resource, "content", expected=shown[0][:23], actual=shown[1][:23], diff=text)
     if now.mode != mode:
         differs(resource, "mode", expected=mode, actual=now.mode)
     if (now.owner, now.group) != (owner, group):
@@ -138,11 +147,14 @@ def _tell(
         differs(resource, "owner", expected=f"{owner}:{group}", actual=actual)
 
 
-def _show_diff(dest: str, exists: bool, data: bytes) -> None:
-    old = host.get_fact(FileContents, path=dest) if exists else []
+def _diff(dest: str, exists: bool, data: bytes) -> list[str]:
+    """Return a unified diff of what is there and what is declared, shown as it is found."""
+    old = gather(FileContents, path=dest) if exists else []
     new = data.decode(errors="replace").splitlines()
-    for line in difflib.unified_diff(old or [], new, dest, dest, lineterm=""):
+    lines = list(difflib.unified_diff(old or [], new, dest, dest, lineterm=""))
+    for line in lines:
         host.log(line)
+    return lines
 
 
 def controller_file(path: str) -> str:

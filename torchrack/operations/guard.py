@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from functools import wraps
 from typing import Any, cast
 
-from pyinfra import host, logger
+from pyinfra import host, logger, state
 from pyinfra.api import operation as pyinfra_operation
 from pyinfra.api.arguments_typed import PyinfraOperation
 from pyinfra.api.command import PyinfraCommand, StringCommand
@@ -15,6 +15,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from typing_extensions import ParamSpec
 
+from torchrack import difference
 from torchrack.context import current_host
 from torchrack.operations import declared
 
@@ -71,6 +72,11 @@ def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
             collected.append(one)
             return None
         declared.note(current_host(), one)
-        return planned(*args, **kwargs)
+        if state.is_executing:
+            return planned(*args, **kwargs)
+        with difference.collecting() as said:
+            meta = planned(*args, **kwargs)
+        difference.keep(current_host(), meta._hash, said)
+        return meta
 
     return cast("PyinfraOperation[P]", named)

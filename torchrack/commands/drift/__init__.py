@@ -6,6 +6,7 @@ import typer
 
 from torchrack.commands.default import DefaultGroup
 from torchrack.commands.drift.check import check
+from torchrack.commands.drift.fix import fix
 
 app = typer.Typer(
     cls=DefaultGroup,
@@ -13,3 +14,4 @@ app = typer.Typer(
     help="What on a fleet is not as it was deployed: torchrack drift INVENTORY.",
 )
 app.command("check")(check)
+app.command("fix")(fix)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from torchrack import atomic
+from torchrack.commands.drift.look import look
 from torchrack.commands.fleet import limited, locked
-from torchrack.drift import check as checker
 from torchrack.drift import history, waivers
-from torchrack.drift.model import Result
 from torchrack.drift.output import FORMATS, Format, table
 from torchrack.drift.verdict import STATUS, verdict
-from torchrack.errors import ProblemsError
-from torchrack.inventory import FleetHost
-from torchrack.lock.file import shown
-from torchrack.report import console, print_problems
+from torchrack.report import console
 
 
 def check(
@@ -58,12 +51,7 @@ def check(
     wanted = _formats([*(formats or []), *(["json"] if as_json else [])])
     fleet = locked(inventory, "drift")
     hosts = limited(fleet, host or [], "drift")
-    file = waivers.path_of(inventory)
-    known = _waivers(file)
-    result = _check(hosts, deploy_file, inventory)
-    whole = len(hosts) == len(fleet) and all(one.checked for one in result.hosts)
-    today = dt.datetime.now(dt.timezone.utc).date()
-    checked = waivers.apply(result, known, today=today, file=shown(file), whole=whole)
+    checked = look(inventory, hosts, deploy_file, whole_fleet=len(hosts) == len(fleet))
     seen = _remember(inventory, checked)
     _tell(checked, seen, wanted)
     raise typer.Exit(STATUS[verdict(checked)])
@@ -111,23 +99,3 @@ def _remember(inventory: Path, checked: waivers.Waived) -> dict[tuple[str, str],
     except history.HistoryError as error:
         typer.echo(f"torchrack drift: the history is not kept: {error}", err=True)
         return {}
-
-
-def _waivers(file: Path) -> list[waivers.Waiver]:
-    try:
-        return waivers.read(file)
-    except ProblemsError as error:
-        print_problems("Waivers", error.problems)
-        raise typer.Exit(1) from None
-
-
-def _check(hosts: list[FleetHost], deploy_file: Path, inventory: Path) -> Result:
-    """Check all hosts, with a progress bar on a terminal."""
-    with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("Checking hosts", total=len(hosts))
-        return checker.check(
-            hosts,
-            deploy_file,
-            inventory=str(inventory),
-            answered=lambda: progress.advance(task),
-        )

@@ -1,0 +1,100 @@
+"""``torchrack drift fix``: run the stages that mend what a check finds, and look again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torchrack.commands.deploy import run_ordered
+from torchrack.commands.drift.look import look
+from torchrack.commands.fleet import limited, locked
+from torchrack.drift import fixes
+from torchrack.drift.model import Finding
+from torchrack.drift.output import table
+from torchrack.drift.verdict import STATUS, verdict
+from torchrack.drift.waivers import Waived
+from torchrack.report import console
+
+
+def fix(
+    inventory: Annotated[Path, typer.Argument(help="the fleet's inventory file")],
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(help="ids of findings, or patterns (sshd.*); all if none is given"),
+    ] = None,
+    *,
+    host: Annotated[
+        list[str] | None, typer.Option("--host", help="only these hosts, separated by commas")
+    ] = None,
+    deploy_file: Annotated[
+        Path, typer.Option("--deploy", help="the deploy file whose stages are run")
+    ] = Path("deploy.py"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+) -> None:
+    """Check, show what would be done about it, and after a yes run only the stages concerned.
+
+    What a deploy can't mend (hardware, what a person has to decide) is listed and left alone, as
+    is what a waiver covers. The hosts that were mended are checked again.
+
+    Exit status: that of the check afterwards: 0 in sync, 2 something differs still, 1 something
+    failed or could not be checked.
+    """
+    if not (yes or sys.stdin.isatty()):
+        typer.echo("torchrack drift fix: nobody can be asked here: give --yes", err=True)
+        raise typer.Exit(1)
+    hosts = limited(locked(inventory, "drift fix"), host or [], "drift fix")
+    before = look(inventory, hosts, deploy_file)
+    chosen = [one for one in _open(before) if _named(one, ids or [])]
+    _refuse_unmatched(ids or [], chosen)
+    mended = [one for one in chosen if one.fix == fixes.deploy(str(inventory), one.host, one.stage)]
+    for one in chosen:
+        if one not in mended:
+            text = f"{one.host}: {one.id}: not for a deploy. {one.fix}"
+            console().print(text, markup=False, soft_wrap=True)
+    if not mended:
+        console(stderr=False).print(table.render(before, {}))
+        raise typer.Exit(STATUS[verdict(before)])
+    _run(inventory, deploy_file, mended, yes=yes)
+    names = {one.host for one in mended}
+    after = look(inventory, [one for one in hosts if one.name in names], deploy_file)
+    console(stderr=False).print(table.render(after, {}))
+    raise typer.Exit(STATUS[verdict(after)])
+
+
+def _open(checked: Waived) -> list[Finding]:
+    return [one for one in checked.result.findings if checked.waiver(one) is None]
+
+
+def _named(finding: Finding, ids: Sequence[str]) -> bool:
+    return not ids or any(fnmatch(finding.id, pattern) for pattern in ids)
+
+
+def _refuse_unmatched(ids: Sequence[str], chosen: Sequence[Finding]) -> None:
+    lost = [one for one in ids if not any(_named(finding, [one]) for finding in chosen)]
+    if lost:
+        message = f"no finding {', '.join(lost)}: run torchrack drift to see what there is"
+        typer.echo(f"torchrack drift fix: {message}", err=True)
+        raise typer.Exit(1)
+
+
+def _run(inventory: Path, deploy_file: Path, mended: Sequence[Finding], *, yes: bool) -> None:
+    """Run the stages that the findings belong to, on their hosts."""
+    stages: dict[str, set[str]] = {}
+    for one in mended:
+        stages.setdefault(one.host, {"stamp"}).add(one.stage)
+    # The stamp alone says what all stages declared: where it differs, all of them run.
+    order = {
+        name: frozenset() if own == {"stamp"} else frozenset(own) for name, own in stages.items()
+    }
+    try:
+        run_ordered(
+            inventory, deploy_file, order, dry_run=False, yes=yes, diff=False, as_json=False
+        )
+    except typer.Exit as ended:
+        if ended.exit_code:
+            raise

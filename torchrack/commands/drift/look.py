@@ -1,0 +1,47 @@
+"""One look at a fleet, with its waivers: what the commands of ``torchrack drift`` share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.progress import Progress
+
+from torchrack.drift import check, waivers
+from torchrack.errors import ProblemsError
+from torchrack.inventory import FleetHost
+from torchrack.lock.file import shown
+from torchrack.report import console, print_problems
+
+
+def look(
+    inventory: Path, hosts: Sequence[FleetHost], deploy_file: Path, *, whole_fleet: bool = False
+) -> waivers.Waived:
+    """Check hosts, with a progress bar on a terminal, and apply the fleet's waivers.
+
+    Args:
+        inventory: the inventory's file.
+        hosts: those to check.
+        deploy_file: the deploy file whose operations are compared with.
+        whole_fleet: whether these are all hosts, so that a waiver that fits none is told.
+
+    Raises:
+        typer.Exit: the waivers can't be read; all problems have been told.
+    """
+    file = waivers.path_of(inventory)
+    try:
+        known = waivers.read(file)
+    except ProblemsError as error:
+        print_problems("Waivers", error.problems)
+        raise typer.Exit(1) from None
+    with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("Checking hosts", total=len(hosts))
+        result = check.check(
+            hosts, deploy_file, inventory=str(inventory), answered=lambda: progress.advance(task)
+        )
+    whole = whole_fleet and all(one.checked for one in result.hosts)
+    today = dt.datetime.now(dt.timezone.utc).date()
+    return waivers.apply(result, known, today=today, file=shown(file), whole=whole)
