@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,8 @@ def test_what_was_changed_by_hand_is_told_and_mended(
     one = result["findings"][ids.index(finding)]
     assert (status, one["class"], one["severity"]) == (2, "drift", severity)
     assert all(found["host"] == HOST for found in result["findings"])
-    stage = finding.split(".", maxsplit=1)[0]
-    part = () if stage == "stamp" else ("--data", f"only={stage},stamp")
-    assert one["fix"].endswith(" ".join(("deploy.py", "--limit", HOST, *part)))
-    calm.deploy("--limit", HOST, *part)
+    program, *arguments = shlex.split(one["fix"])
+    calm.run(BIN / program, *arguments, "--yes")
     status, result = drift(calm, "--host", HOST)
     assert told(result) == []
     assert status == 0
@@ -268,3 +267,29 @@ def test_without_a_lock_no_host_is_asked(calm: Lab, tmp_path: Path) -> None:
     assert done.rc == 1
     assert "torchrack lock" in done.text
     assert "Traceback" not in done.output
+
+
+def test_nights_can_be_compared(calm: Lab) -> None:
+    """What came and went is known afterwards, without a look at any host."""
+    drift(calm)
+    calm.ssh(HOST, "echo '# by hand' >> /etc/modprobe.d/torchrack-nouveau.conf")
+    drift(calm)
+    done = calm.run(BIN / "torchrack", "drift", "diff", INVENTORY, "--json", check=False)
+    calm.run(BIN / "torchrack", "drift", "fix", INVENTORY, "--yes")
+    listed = calm.run(BIN / "torchrack", "drift", "history", INVENTORY, "base.file:*", "--json")
+
+    assert done.rc == 2, done.output
+    came = [one["id"] for one in json.loads(done.stdout)["came"]]
+    assert "base.file:/etc/modprobe.d/torchrack-nouveau.conf.content" in came
+    spans = json.loads(listed.stdout)["findings"]
+    assert [(one["host"], one["open"]) for one in spans][-1] == (HOST, False)
+    assert json.loads(listed.stdout)["checks"][-1]["verdict"] == "in_sync"
+
+
+def test_a_finding_shows_what_a_file_differs_in(calm: Lab) -> None:
+    calm.ssh(HOST, "echo '# by hand' >> /etc/modprobe.d/torchrack-nouveau.conf")
+    _, result = drift(calm, "--severity", "compat")
+    calm.run(BIN / "torchrack", "drift", "fix", INVENTORY, "--yes")
+
+    diffs = {one["id"]: one["diff"] for one in result["findings"]}
+    assert "\n-# by hand" in diffs["base.file:/etc/modprobe.d/torchrack-nouveau.conf.content"]

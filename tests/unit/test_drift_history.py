@@ -120,3 +120,25 @@ def test_findings_of_the_fleet_are_kept_too(tmp_path):
     about = Finding("-", "waivers.expired:x", "waivers", "drift", "compat", "w", "e", "a", "f")
     seen = record(tmp_path / "f.sqlite", replace(night(0), fleet_findings=(about,)), "drift")
     assert ("-", "waivers.expired:x") in seen
+
+
+def test_what_was_there_at_a_check_can_be_read(nights, tmp_path: Path):
+    nights(night(0, "a"), night(1, "a", "b"), night(2, "b", checked=()), night(3, "b"))
+    past = history.read(tmp_path / "x" / "f.sqlite")
+    assert [sorted(span.id for span in past.at(check)) for check in past.checks] == [
+        ["a"],
+        ["a", "b"],
+        ["b"],
+        ["b"],
+    ]
+
+
+def test_there_is_no_history_before_the_first_check(tmp_path: Path):
+    assert history.read(tmp_path / "none.sqlite") == history.History()
+
+
+def test_what_is_no_history_can_not_be_read(tmp_path: Path):
+    path = tmp_path / "f.sqlite"
+    path.write_text("no database at all, but long enough to be looked at")
+    with pytest.raises(HistoryError, match=r"f\.sqlite"):
+        history.read(path)

@@ -55,6 +55,41 @@ class Seen:
     flapping: bool
 
 
+@dataclass(frozen=True)
+class Check:
+    """A check that was made: its number, when it began, and its verdict."""
+
+    number: int
+    started: dt.datetime
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time that a finding was there without a break, from one check to another."""
+
+    host: str
+    id: str
+    first: dt.datetime
+    last: dt.datetime
+    open: bool
+
+
+@dataclass(frozen=True)
+class History:
+    """What the file holds: checks and spans, the oldest first."""
+
+    checks: tuple[Check, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    def at(self, check: Check) -> tuple[Span, ...]:
+        """Return the findings of a check, with those still open of hosts that it did not reach."""
+        when = check.started
+        return tuple(
+            one for one in self.spans if one.first <= when and (one.open or when <= one.last)
+        )
+
+
 def path_of(inventory: str | Path) -> Path:
     """Return the file of a fleet, below the user's state folder (XDG base directories)."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
@@ -86,6 +121,38 @@ def record(path: Path, result: Result, verdict: str) -> dict[tuple[str, str], Se
         raise HistoryError(f"{path}: {error}; it was moved to {aside.name}") from error
     except OSError as error:
         raise HistoryError(f"{path}: {error.strerror}") from error
+
+
+def read(path: Path) -> History:
+    """Return what earlier checks found; empty where there is no file.
+
+    Raises:
+        HistoryError: the file can't be read, or is no history.
+    """
+    if not path.exists():
+        return History()
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as database:
+            return History(
+                tuple(
+                    Check(number, _time(started), verdict)
+                    for number, started, verdict in database.execute(
+                        "SELECT number, started, verdict FROM checks ORDER BY number"
+                    )
+                ),
+                tuple(
+                    Span(host, id_, _time(first), _time(last), bool(open_))
+                    for host, id_, first, last, open_ in database.execute(
+                        "SELECT host, id, first, last, open FROM spans ORDER BY first, host, id"
+                    )
+                ),
+            )
+    except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+        raise HistoryError(f"{path}: {error}") from error
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
 
 
 @contextmanager

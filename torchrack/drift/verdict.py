@@ -7,6 +7,12 @@ from torchrack.drift.waivers import Waived
 
 STATUS: dict[Verdict, int] = {"in_sync": 0, "drift": 2, "incomplete": 1}
 """The exit status by verdict."""
+WORDS: dict[Verdict, str] = {
+    "in_sync": "in sync",
+    "drift": "drift",
+    "incomplete": "could not be checked whole",
+}
+"""A verdict for people."""
 
 
 def verdict(checked: Waived) -> Verdict:

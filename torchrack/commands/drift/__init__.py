@@ -7,6 +7,7 @@ import typer
 from torchrack.commands.default import DefaultGroup
 from torchrack.commands.drift.check import check
 from torchrack.commands.drift.fix import fix
+from torchrack.commands.drift.past import diff, history
 
 app = typer.Typer(
     cls=DefaultGroup,
@@ -15,3 +16,5 @@ app = typer.Typer(
 )
 app.command("check")(check)
 app.command("fix")(fix)
+app.command("history")(history)
+app.command("diff")(diff)

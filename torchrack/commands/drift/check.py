@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from torchrack import atomic
-from torchrack.commands.drift.look import look
+from torchrack.commands.drift.look import look, remember
 from torchrack.commands.fleet import limited, locked
 from torchrack.drift import history, waivers
+from torchrack.drift.model import Severity
 from torchrack.drift.output import FORMATS, Format, table
+from torchrack.drift.select import moment, select
 from torchrack.drift.verdict import STATUS, verdict
 from torchrack.report import console
 
@@ -36,6 +39,13 @@ def check(
             help=f"print it so ({', '.join(FORMATS)}), or write it to a file; again for each",
         ),
     ] = None,
+    severity: Annotated[
+        Severity | None, typer.Option("--severity", help="only what is as grave as this, or graver")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="only what came since then: 2026-11-20, 24h, 7d"),
+    ] = None,
 ) -> None:
     """Compare hosts with what the deploy declares; nothing on them is changed.
 
@@ -43,18 +53,30 @@ def check(
     where the same was declared at its last deploy, and pending where something else is declared
     now.
 
-    A finding that somebody answers for in the inventory's .waivers.yml does not count.
+    A finding that somebody answers for in the inventory's .waivers.yml does not count, nor does
+    one that --severity or --since leaves out; what could not be checked always does.
 
     Exit status: 0 in sync, 2 something differs, 1 something could not be checked or the input is
     wrong (what was found is shown all the same).
     """
     wanted = _formats([*(formats or []), *(["json"] if as_json else [])])
+    after = _moment(since)
     fleet = locked(inventory, "drift")
     hosts = limited(fleet, host or [], "drift")
     checked = look(inventory, hosts, deploy_file, whole_fleet=len(hosts) == len(fleet))
-    seen = _remember(inventory, checked)
-    _tell(checked, seen, wanted)
-    raise typer.Exit(STATUS[verdict(checked)])
+    seen, past = remember(inventory, checked)
+    chosen = select(checked, seen, severity=severity, since=after)
+    _tell(chosen, seen, past, wanted)
+    raise typer.Exit(STATUS[verdict(chosen)])
+
+
+def _moment(since: str | None) -> dt.datetime | None:
+    try:
+        return moment(since, dt.datetime.now(dt.timezone.utc)) if since else None
+    except ValueError:
+        message = f"--since {since}: neither a date (2026-11-20) nor a time ago (90m, 24h, 7d)"
+        typer.echo(f"torchrack drift: {message}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _formats(names: list[str]) -> list[tuple[Format, str]]:
@@ -75,11 +97,12 @@ def _formats(names: list[str]) -> list[tuple[Format, str]]:
 def _tell(
     checked: waivers.Waived,
     seen: dict[tuple[str, str], history.Seen],
+    past: history.History,
     wanted: list[tuple[Format, str]],
 ) -> None:
     """Write the formats that go to files, and print the one that does not, or the table."""
     for name, file in wanted:
-        text = FORMATS[name](checked, seen)
+        text = FORMATS[name](checked, seen, past)
         if not file:
             typer.echo(text, nl=False)
             continue
@@ -90,12 +113,3 @@ def _tell(
             raise typer.Exit(1) from None
     if all(file for _, file in wanted):
         console(stderr=False).print(table.render(checked, seen))
-
-
-def _remember(inventory: Path, checked: waivers.Waived) -> dict[tuple[str, str], history.Seen]:
-    """Add the check to the history; without one it is as good, but not as old."""
-    try:
-        return history.record(history.path_of(inventory), checked.result, verdict(checked))
-    except history.HistoryError as error:
-        typer.echo(f"torchrack drift: the history is not kept: {error}", err=True)
-        return {}

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from torchrack.commands.deploy import run_ordered
-from torchrack.commands.drift.look import look
+from torchrack.commands.drift.look import look, remember
 from torchrack.commands.fleet import limited, locked
 from torchrack.drift import fixes
 from torchrack.drift.model import Finding
@@ -62,7 +62,8 @@ def fix(
     _run(inventory, deploy_file, mended, yes=yes)
     names = {one.host for one in mended}
     after = look(inventory, [one for one in hosts if one.name in names], deploy_file)
-    console(stderr=False).print(table.render(after, {}))
+    seen, _ = remember(inventory, after)
+    console(stderr=False).print(table.render(after, seen))
     raise typer.Exit(STATUS[verdict(after)])
 
 

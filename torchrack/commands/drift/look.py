@@ -10,11 +10,14 @@ from pathlib import Path
 import typer
 from rich.progress import Progress
 
-from torchrack.drift import check, waivers
+from torchrack.drift import check, history, waivers
+from torchrack.drift.verdict import verdict
 from torchrack.errors import ProblemsError
 from torchrack.inventory import FleetHost
 from torchrack.lock.file import shown
 from torchrack.report import console, print_problems
+
+Seen = dict[tuple[str, str], history.Seen]
 
 
 def look(
@@ -45,3 +48,22 @@ def look(
     whole = whole_fleet and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()
     return waivers.apply(result, known, today=today, file=shown(file), whole=whole)
+
+
+def remember(inventory: Path, checked: waivers.Waived) -> tuple[Seen, history.History]:
+    """Add a check to the history; without one it is as good, but not as old.
+
+    Args:
+        inventory: the inventory's file.
+        checked: the check.
+
+    Returns:
+        Host and id of each finding to what is known of it, and the whole history; empty, after a
+        message, where the history can't be kept.
+    """
+    path = history.path_of(inventory)
+    try:
+        return history.record(path, checked.result, verdict(checked)), history.read(path)
+    except history.HistoryError as error:
+        typer.echo(f"torchrack drift: the history is not kept: {error}", err=True)
+        return {}, history.History()

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from torchrack.drift.history import Seen
 from torchrack.drift.model import SEVERITIES
-from torchrack.drift.verdict import verdict
+from torchrack.drift.verdict import WORDS, verdict
 from torchrack.drift.waivers import Waived
-
-_WORDS = {"in_sync": "in sync", "drift": "drift", "incomplete": "could not be checked whole"}
 
 
 def render(checked: Waived, seen: Mapping[tuple[str, str], Seen]) -> str:
@@ -21,7 +19,7 @@ def render(checked: Waived, seen: Mapping[tuple[str, str], Seen]) -> str:
     """
     result = checked.result
     when = result.started.strftime("%Y-%m-%d %H:%M UTC")
-    lines = [f"# {result.fleet}: {_WORDS[verdict(checked)]}", ""]
+    lines = [f"# {result.fleet}: {WORDS[verdict(checked)]}", ""]
     lines += [f"{len(result.hosts)} host(s) checked on {when}. Nothing on them was changed.", ""]
     found = sorted(result.findings, key=lambda one: (SEVERITIES.index(one.severity), one.host))
     if found:

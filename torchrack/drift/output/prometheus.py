@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from torchrack.drift.history import Seen
+from torchrack.drift.history import History
 from torchrack.drift.verdict import verdict
 from torchrack.drift.waivers import Waived
 
@@ -21,11 +21,12 @@ _HELP = {
 }
 
 
-def render(checked: Waived, _seen: Mapping[tuple[str, str], Seen]) -> str:
+def render(checked: Waived, past: History) -> str:
     """Return the metrics in Prometheus's text format.
 
     Args:
         checked: the result of a check, with its waivers.
+        past: earlier checks; the time of the last whole one outlives those that were not.
     """
     result = checked.result
     open_: Counter[tuple[str, str, str]] = Counter()
@@ -43,8 +44,11 @@ def render(checked: Waived, _seen: Mapping[tuple[str, str], Seen]) -> str:
         ("torchrack_drift_seconds", {}, (result.finished - result.started).total_seconds()),
         ("torchrack_drift_last_check_timestamp_seconds", {}, ended),
     ]
+    whole = [check.started.timestamp() for check in past.checks if check.verdict != "incomplete"]
     if verdict(checked) != "incomplete":
-        samples.append(("torchrack_drift_last_whole_check_timestamp_seconds", {}, ended))
+        whole.append(ended)
+    if whole:
+        samples.append(("torchrack_drift_last_whole_check_timestamp_seconds", {}, max(whole)))
     lines = []
     for name, text in _HELP.items():
         own = [(labels, value) for sample, labels, value in samples if sample == name]

@@ -50,16 +50,7 @@ def render(checked: Waived, seen: Mapping[tuple[str, str], Seen]) -> RenderableT
 
 def _table(found: list[Finding], seen: Mapping[tuple[str, str], Seen]) -> Table:
     table = Table(show_lines=True)
-    for heading in (
-        "Host",
-        "Class",
-        "Severity",
-        "Since",
-        "What",
-        "Expected",
-        "Found",
-        "What mends it",
-    ):
+    for heading in _HEADINGS:
         table.add_column(heading, overflow="fold")
     for one in sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.host)):
         severity = Text(one.severity, _STYLES[one.severity])
