@@ -114,6 +114,8 @@ def across(
     hosts: Sequence[FleetHost],
     work: Callable[[Session], T],
     answered: Callable[[], None] = lambda: None,
+    *,
+    seconds: float | None = None,
 ) -> dict[str, T | Problem]:
     """Log in to every host and work there; return what came of it, or why that is not known.
 
@@ -121,6 +123,7 @@ def across(
         hosts: the hosts, with the connection data that a run would use.
         work: what to do with each; a HostError that it raises is that host's problem.
         answered: called after each host, in the calling thread.
+        seconds: how long all of it may take; a host that has not answered by then is a problem.
     """
     for name in ("paramiko", "pyinfra"):  # they would write to the terminal beside our problems
         logging.getLogger(name).addHandler(logging.NullHandler())
@@ -130,9 +133,14 @@ def across(
     pool = ThreadPoolExecutor(min(len(hosts), AT_ONCE) or 1)
     try:
         asked = {pool.submit(_one, host, work): host.name for host in hosts}
-        for future in as_completed(asked):
+        for future in as_completed(asked, seconds):
             found[asked[future]] = future.result()
             answered()
+    except TimeoutError:
+        late = f"no answer within {seconds:.0f} s, the time limit of the whole"
+        fix = "see what keeps it, or give more time"
+        for host in hosts:
+            found.setdefault(host.name, unknown(host, late, fix).problem)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return {host.name: found[host.name] for host in hosts}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +297,66 @@ def test_a_finding_shows_what_a_file_differs_in(calm: Lab) -> None:
 
     diffs = {one["id"]: one["diff"] for one in result["findings"]}
     assert "\n-# by hand" in diffs["base.file:/etc/modprobe.d/torchrack-nouveau.conf.content"]
+
+
+def test_the_nightly_units_are_good_systemd(calm: Lab) -> None:
+    """systemd of a real machine reads them; no program of theirs is there."""
+    printed = calm.run(
+        BIN / "torchrack", "drift", "install-timer", INVENTORY, "--print", "systemd"
+    ).stdout
+    _, service, timer = re.split(r"(?m)^# \S+/torchrack-drift-\S+\n", printed)
+    service = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", service)
+    calm.ssh(
+        HOST,
+        f"d=$(mktemp -d); cd $d; cat > n.service <<'END'\n{service}\nEND\n"
+        f"cat > n.timer <<'END'\n{timer}\nEND\n"
+        "systemd-analyze verify --man=no ./n.timer ./n.service > out 2>&1; status=$?; "
+        "cat out; ! grep -F $d out && [ $status = 0 ]; status=$?; rm -r $d; exit $status",
+    )
+
+
+def test_a_night_alerts_about_what_changed_and_no_second_time(calm: Lab, tmp_path: Path) -> None:
+    posts: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+    inventory = calm.variant(tmp_path, "")
+    url = tmp_path / "url"
+    (tmp_path / "lab.alerts.yml").write_text(
+        f"- kind: json\n  url: {{source: file, name: {str(url)!r}}}\n"
+    )
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        url.touch(0o600)
+        url.write_text(f"http://127.0.0.1:{server.server_port}/hook\n")
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        drift(calm, "--nightly", inventory=inventory)
+        calm.ssh(HOST, "echo '# by hand' >> /etc/modprobe.d/torchrack-nouveau.conf")
+        for _ in range(2):
+            drift(calm, "--nightly", "--time-limit", "300", inventory=inventory)
+        calm.run(BIN / "torchrack", "drift", "fix", INVENTORY, "--yes")
+        drift(calm, "--nightly", inventory=inventory)
+        server.shutdown()
+
+    assert [(post["before"], post["verdict"]) for post in posts] == [
+        ("in_sync", "drift"),
+        ("drift", "in_sync"),
+    ]
+    ids = [one["id"] for one in posts[0]["came"]]
+    assert "base.file:/etc/modprobe.d/torchrack-nouveau.conf.content" in ids
+
+
+def test_a_time_limit_ends_the_check_and_tells_who_is_late(calm: Lab, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        late = f"lab_hosts[1][1].update(ssh_hostname='127.0.0.1', ssh_port={port})\n"
+        inventory = calm.variant(tmp_path, late)
+        status, result = drift(calm, "--time-limit", "5", inventory=inventory)
+
+    assert (status, result["verdict"]) == (1, "incomplete")
+    (finding,) = result["findings"]
+    assert (finding["host"], finding["class"]) == ("gpu02", "unreachable")
+    assert "time limit" in finding["actual"]

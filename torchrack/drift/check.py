@@ -40,6 +40,7 @@ def check(
     *,
     inventory: str,
     answered: Callable[[], None] = lambda: None,
+    seconds: float | None = None,
 ) -> Result:
     """Check hosts against the operations that a deploy would run on them.
 
@@ -48,6 +49,7 @@ def check(
         deploy_file: the fleet's deploy.py.
         inventory: path of the inventory, for messages.
         answered: called after each host.
+        seconds: how long it may take; hosts that have not answered by then could not be checked.
 
     Raises:
         TorchrackError: the deploy file can't be loaded.
@@ -60,7 +62,7 @@ def check(
     for host in fleet:
         checker.prepare(host)
     with ctx_state.use(state):
-        outcomes = across(fleet, checker.host, answered)
+        outcomes = across(fleet, checker.host, answered, seconds=seconds)
     if checker.asked:
         memory.remember(file, {**checker.recalled, **checker.asked})
     return Result(

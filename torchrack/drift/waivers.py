@@ -7,15 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from torchrack.drift import entries
 from torchrack.drift.model import Finding, Result
 from torchrack.drift.severity import severity_of
-from torchrack.errors import Problem, ProblemsError
-from torchrack.lock.file import shown
 
 SOON = dt.timedelta(days=14)
 """How long before its end a waiver is told of."""
@@ -75,29 +72,8 @@ def read(path: Path) -> list[Waiver]:
     Raises:
         ProblemsError: it is no waiver file; all that is wrong with it is told, with its lines.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        data, lines = yaml.safe_load(text), _lines(text)
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _wrong(path, [(shown(path), "Waivers", " ".join(str(error).split()))]) from None
-    if data is None:
-        return []
-    if not isinstance(data, list):
-        raise _wrong(path, [(shown(path), "Waivers", f"{type(data).__name__} in it")])
-    waivers, problems = [], []
-    for line, entry in zip(lines, data, strict=True):
-        try:
-            waivers.append(Waiver.model_validate(entry))
-        except ValidationError as error:
-            problems += [
-                (f"{shown(path)}:{line}", f"Waiver: {_place(one)}", one["msg"])
-                for one in error.errors()
-            ]
-    if problems:
-        raise _wrong(path, problems)
-    return waivers
+    needed = "a list of entries with id, reason, owner, expires, and hosts where it is not for all"
+    return entries.read(path, TypeAdapter(Waiver), "Waiver", needed)
 
 
 def apply(
@@ -151,21 +127,3 @@ def _finding(waiver: Waiver, what: str, expected: str, actual: str, fix: str) ->
         actual=actual,
         fix=fix,
     )
-
-
-def _lines(text: str) -> list[int]:
-    """The line of each entry of a list."""
-    node = yaml.compose(text)
-    entries: list[Any] = node.value if isinstance(node, yaml.SequenceNode) else []
-    return [entry.start_mark.line + 1 for entry in entries]
-
-
-def _place(error: Any) -> str:
-    return ".".join(map(str, error["loc"])) or "entry"
-
-
-def _wrong(path: Path, found: list[tuple[str, str, str]]) -> ProblemsError:
-    needed = "a list of entries with id, reason, owner, expires, and hosts where it is not for all"
-    fix = "correct it; docs/drift.md has an example"
-    problems = [Problem(where, what, said, needed, fix) for where, what, said in found]
-    return ProblemsError(f"{shown(path)} is no waiver file; no host was contacted.", problems)

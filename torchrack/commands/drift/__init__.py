@@ -7,6 +7,7 @@ import typer
 from torchrack.commands.default import DefaultGroup
 from torchrack.commands.drift.check import check
 from torchrack.commands.drift.fix import fix
+from torchrack.commands.drift.install_timer import install_timer
 from torchrack.commands.drift.past import diff, history
 
 app = typer.Typer(
@@ -18,3 +19,4 @@ app.command("check")(check)
 app.command("fix")(fix)
 app.command("history")(history)
 app.command("diff")(diff)
+app.command("install-timer")(install_timer)

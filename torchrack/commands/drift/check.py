@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,11 +15,17 @@ from torchrack import atomic
 from torchrack.commands.drift.look import look, remember
 from torchrack.commands.fleet import limited, locked
 from torchrack.drift import history, waivers
+from torchrack.drift.alerts.notify import notify
+from torchrack.drift.alerts.targets import Target
+from torchrack.drift.alerts.targets import path_of as path_of_targets
+from torchrack.drift.alerts.targets import read as read_targets
+from torchrack.drift.alone import alone
 from torchrack.drift.model import Severity
 from torchrack.drift.output import FORMATS, Format, table
 from torchrack.drift.select import moment, select
 from torchrack.drift.verdict import STATUS, verdict
-from torchrack.report import console
+from torchrack.errors import ProblemsError
+from torchrack.report import console, print_problems
 
 
 def check(
@@ -46,6 +55,14 @@ def check(
         str | None,
         typer.Option("--since", help="only what came since then: 2026-11-20, 24h, 7d"),
     ] = None,
+    nightly: Annotated[
+        bool,
+        typer.Option("--nightly", help="one such check at a time, and alerts about what changed"),
+    ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", min=1, help="seconds; who has not answered by then is told"),
+    ] = None,
 ) -> None:
     """Compare hosts with what the deploy declares; nothing on them is changed.
 
@@ -63,11 +80,37 @@ def check(
     after = _moment(since)
     fleet = locked(inventory, "drift")
     hosts = limited(fleet, host or [], "drift")
-    checked = look(inventory, hosts, deploy_file, whole_fleet=len(hosts) == len(fleet))
-    seen, past = remember(inventory, checked)
+    told = _targets(inventory) if nightly else []
+    path = history.path_of(inventory)
+    with alone(path.with_suffix(".lock")) if nightly else nullcontext():
+        whole = len(hosts) == len(fleet)
+        checked = look(inventory, hosts, deploy_file, whole_fleet=whole, seconds=time_limit)
+        seen, past = remember(inventory, checked)
+        for failure in notify(path.with_suffix(".alerts.json"), told, checked):
+            typer.echo(f"torchrack drift: {failure}", err=True)
     chosen = select(checked, seen, severity=severity, since=after)
     _tell(chosen, seen, past, wanted)
-    raise typer.Exit(STATUS[verdict(chosen)])
+    _end(STATUS[verdict(chosen)], hard=time_limit is not None)
+
+
+def _targets(inventory: Path) -> list[Target]:
+    try:
+        return read_targets(path_of_targets(inventory))
+    except ProblemsError as error:
+        print_problems("Alerts", error.problems)
+        raise typer.Exit(1) from None
+
+
+def _end(status: int, *, hard: bool) -> NoReturn:
+    """End with an exit status; at once where a time limit was given.
+
+    A thread that still waits for a host would keep the process until its own limit.
+    """
+    if not hard:
+        raise typer.Exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _moment(since: str | None) -> dt.datetime | None:

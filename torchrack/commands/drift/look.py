@@ -21,7 +21,12 @@ Seen = dict[tuple[str, str], history.Seen]
 
 
 def look(
-    inventory: Path, hosts: Sequence[FleetHost], deploy_file: Path, *, whole_fleet: bool = False
+    inventory: Path,
+    hosts: Sequence[FleetHost],
+    deploy_file: Path,
+    *,
+    whole_fleet: bool = False,
+    seconds: float | None = None,
 ) -> waivers.Waived:
     """Check hosts, with a progress bar on a terminal, and apply the fleet's waivers.
 
@@ -30,6 +35,7 @@ def look(
         hosts: those to check.
         deploy_file: the deploy file whose operations are compared with.
         whole_fleet: whether these are all hosts, so that a waiver that fits none is told.
+        seconds: how long it may take; None: as long as the hosts' own limits allow.
 
     Raises:
         typer.Exit: the waivers can't be read; all problems have been told.
@@ -43,7 +49,11 @@ def look(
     with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Checking hosts", total=len(hosts))
         result = check.check(
-            hosts, deploy_file, inventory=str(inventory), answered=lambda: progress.advance(task)
+            hosts,
+            deploy_file,
+            inventory=str(inventory),
+            answered=lambda: progress.advance(task),
+            seconds=seconds,
         )
     whole = whole_fleet and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()

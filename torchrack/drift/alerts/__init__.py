@@ -1,0 +1,1 @@
+"""Alerts: somebody is told when the state of a fleet changes, and only then."""
