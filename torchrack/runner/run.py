@@ -12,10 +12,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pyinfra
@@ -114,16 +117,18 @@ class _Run:
         return self._told(verdict)
 
     def _go(self) -> Verdict:
-        self.state.set_stage(StateStage.Connect)
-        connect_all(self.state)
-        self.state.set_stage(StateStage.Prepare)
-        self._prepare()
+        with _interruptible():
+            self.state.set_stage(StateStage.Connect)
+            connect_all(self.state)
+            self.state.set_stage(StateStage.Prepare)
+            self._prepare()
         if self.refused:
             return "failed"
         if self.order.approve is not None and not self.order.approve(self._plan()):
             return "failed" if self.watch.failures else "planned"
-        self.state.set_stage(StateStage.Execute)
-        run_ops(self.state)
+        with _interruptible():
+            self.state.set_stage(StateStage.Execute)
+            run_ops(self.state)
         return "failed" if self.watch.failures else "done"
 
     def _prepare(self) -> None:
@@ -197,6 +202,25 @@ class _Run:
             failure=failure,
             seconds=self.watch.seconds[name],
         )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have SIGINT and SIGTERM raise KeyboardInterrupt here, not in whatever host's greenlet runs.
+
+    Not while a person is asked: there gevent's loop, which brings it here, does not turn.
+    """
+    here, loop = gevent.getcurrent(), gevent.get_hub().loop
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        loop.run_callback(here.throw, KeyboardInterrupt)
+
+    before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _state(order: Order) -> State:
