@@ -1,0 +1,121 @@
+"""One real sshd on all loopback addresses, and a relay in front of it that adds a delay."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paramiko
+
+_CONFIG = """
+Port {port}
+ListenAddress 0.0.0.0
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/login.pub
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+MaxStartups 1000
+LogLevel QUIET
+{force}
+"""
+# Reads the whole script, as a host does, and answers as one did; a script that was never recorded
+# fails, so that nothing is measured that is no whole check.
+_REPLAY = """#!/bin/sh
+script=$(cat)
+mark=$(printf '%s\\n' "$script" | sed -n 's/^mark=//p')
+name=$(printf '%s\\n' "$script" | sed 's/^mark==.*//' | sha256sum)
+exec sed "s/@MARK@/$mark/" "{folder}/answers/${{name%% *}}"
+"""
+
+
+def prepare(folder: Path) -> None:
+    """Make keys, and the program that answers."""
+    for name in ("host_key", "login"):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
+        )
+    (folder / "answers").mkdir()
+    replay = folder / "replay"
+    replay.write_text(_REPLAY.format(folder=folder))
+    replay.chmod(0o755)
+
+
+@contextmanager
+def served(folder: Path, port: int, *, replay: bool) -> Iterator[None]:
+    """Run the sshd; with ``replay`` it answers from the recording whatever it is asked to run."""
+    force = f"ForceCommand {folder}/replay" if replay else ""
+    config = folder / f"sshd_config_{port}"
+    config.write_text(_CONFIG.format(port=port, folder=folder, force=force))
+    Path("/run/sshd").mkdir(exist_ok=True)  # sshd's chroot; a package's unit makes it elsewhere
+    with _process(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], port):
+        yield
+
+
+@contextmanager
+def relay(port: int, to: int, seconds: float) -> Iterator[None]:
+    """Run a relay that passes each piece on after so many seconds, in both directions."""
+    with _process([sys.executable, __file__, str(port), str(to), str(seconds)], port):
+        yield
+
+
+@contextmanager
+def _process(command: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 10
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"{command[0]} does not listen on port {port}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError, paramiko.SSHException):
+        transport = paramiko.Transport(("127.0.0.1", port))
+        try:
+            transport.start_client(timeout=5)
+        finally:
+            transport.close()
+        return True
+    return False
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late: float) -> None:
+    """Pass pieces on; each is late by itself, so that a stream is as fast as without."""
+    loop, last = asyncio.get_running_loop(), 0.0
+    with contextlib.suppress(OSError):
+        while piece := await reader.read(65536):
+            loop.call_later(late, writer.write, piece)
+            last = loop.time() + late
+    await asyncio.sleep(max(0.0, last - loop.time()) + 0.01)
+    writer.close()
+
+
+async def _relay(port: int, to: int, late: float) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            there, back = await asyncio.open_connection("127.0.0.1", to)
+            await asyncio.gather(
+                _pass_on(reader, back, late), _pass_on(there, writer, late), return_exceptions=True
+            )
+
+    server = await asyncio.start_server(connected, "0.0.0.0", port, backlog=1000)  # noqa: S104
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_relay(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
