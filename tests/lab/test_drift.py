@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.harness import BIN, INVENTORY, Lab
+from tests.lab.breaks.workloads import PID, RESTART
+from tests.lab.harness import BIN, INVENTORY, Lab, wait_for
 
 HOST = "gpu01"
 
@@ -177,6 +178,21 @@ UNDECLARED = [
         "umount /etc/docker/daemon.json; rm /run/harm.json; systemctl restart docker.service",
     ),
     (
+        "host.container:notebook.gpus",
+        "outage",
+        f"nsenter -t {PID} -m rm -f /dev/nvidia0",
+        RESTART,
+    ),
+    (
+        "host.container:notebook.memory",
+        "capacity",
+        f"""v2=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/{PID}/cgroup)/memory.max
+v1=/sys/fs/cgroup/memory$(sed -n 's/.*:memory://p' /proc/{PID}/cgroup)/memory.limit_in_bytes
+[ -e $v2 ] || v2=$v1
+echo 1073741824 > $v2""",
+        RESTART,
+    ),
+    (
         "host.disk:/boot.bytes",
         "capacity",
         "mount -t tmpfs -o size=1m tmpfs /boot; cat /dev/zero > /boot/filler || true",
@@ -197,8 +213,41 @@ def test_what_nobody_declared_is_told(
     found = {one["id"]: one["severity"] for one in result["findings"]}
     assert found.get(finding) == severity, found
     assert status == 2
-    status, result = drift(calm, "--host", HOST)
-    assert (status, told(result)) == (0, [])
+    wait_for(lambda: drift(calm, "--host", HOST)[0] == 0, f"a host without {finding}")
+
+
+HARDWARE = [
+    ({"ecc_uncorrected": 2}, "ecc", "outage"),
+    ({"retired_pending": True}, "remap-pending", "capacity"),
+    ({"remapped_pending": 1}, "remap-pending", "capacity"),
+    ({"remapped_failure": 1}, "remap-failed", "outage"),
+    ({"pcie_width": 8}, "pcie-width", "capacity"),
+    ({"pcie_gen": 3}, "pcie-speed", "capacity"),
+    ({"slowdown": ["hw_slowdown", "hw_thermal_slowdown"]}, "slowdown", "capacity"),
+    ({"links_down": [3, 4]}, "nvlink", "capacity"),
+    ({"lost": True}, "lost", "outage"),
+]
+
+
+@pytest.mark.parametrize(("fault", "aspect", "severity"), HARDWARE, ids=str)
+def test_what_ails_a_gpu_is_told(
+    calm: Lab, fault: dict[str, Any], aspect: str, severity: str
+) -> None:
+    state = "/run/nvidia-lab/state.json"
+    text = json.dumps({"gpus": {"1": fault}})
+    calm.ssh(HOST, f"cp {state} {state}.was 2>/dev/null; echo '{text}' > {state}")
+    try:
+        status, result = drift(calm, "--host", HOST)
+    finally:
+        calm.ssh(HOST, f"rm {state}; mv {state}.was {state} 2>/dev/null; true")
+    hardware = {
+        (one["id"].rpartition(".")[2], one["severity"])
+        for one in result["findings"]
+        if one["class"] == "hardware"
+    }
+    assert hardware == {(aspect, severity)}, result["findings"]
+    assert status in (1, 2)
+    assert drift(calm, "--host", HOST)[0] == 0
 
 
 def test_a_container_that_was_changed_by_hand(calm: Lab) -> None:

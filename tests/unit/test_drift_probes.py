@@ -7,11 +7,12 @@ import json
 import pytest
 
 from torchrack.drift import probes
-from torchrack.drift.probes import accounts, disks, docker, sockets, xid
+from torchrack.drift.probes import accounts, containers, disks, docker, sockets, xid
 from torchrack.drift.probes.subject import Subject
 from torchrack.facts.answers import Output
 from torchrack.settings import Drift, Port, Workload, Workloads
 from torchrack.settings.model import merge
+from torchrack.workloads.workload import LABEL
 
 NOTEBOOK = Workload(
     name="notebook",
@@ -48,6 +49,8 @@ INFO = {
     "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
     "DefaultAddressPools": None,
 }
+# The notebook's limits are the settings' defaults.
+CONTAINERS = ["pci 2", "limits notebook 8589934592 4096 200000 100000", "gpus notebook 2"]
 ACCOUNTS = ["root root", "sudoers 90-cloud-init-users", "sudoers 90-torchrack"]
 
 
@@ -195,6 +198,8 @@ GOOD = (
     ("accounts", ACCOUNTS, 0),
     ("docker", [json.dumps(INFO)], 0),
     ("xid", [], 0),
+    ("gpus", [], 0),
+    ("containers", CONTAINERS, 0),
 )
 
 
@@ -205,10 +210,10 @@ def test_all_sections_of_a_healthy_host():
 @pytest.mark.parametrize(
     ("output", "unknown"),
     [
-        (None, ["sockets", "disks", "accounts", "docker", "xid"]),
-        (answer(*GOOD[:2]), ["accounts", "docker", "xid"]),
-        (answer(*GOOD[:4], ("xid", [], 1)), ["xid"]),
-        (answer(*GOOD[:3], ("docker", [], 1), GOOD[4]), ["docker"]),
+        (None, ["sockets", "disks", "accounts", "docker", "gpus", "containers", "xid"]),
+        (answer(*GOOD[:2]), ["accounts", "docker", "gpus", "containers", "xid"]),
+        (answer(*GOOD[:4], ("xid", [], 1), *GOOD[5:]), ["xid"]),
+        (answer(*GOOD[:3], ("docker", [], 1), *GOOD[4:]), ["docker"]),
         (answer(("sockets", ["rubbish"], 0), *GOOD[1:]), ["sockets"]),
         (answer(GOOD[0], ("disks", [], 0), *GOOD[2:]), ["disks"]),
         (answer(*GOOD[:2], ("accounts", [], 0), *GOOD[3:]), ["accounts"]),
@@ -219,3 +224,32 @@ def test_what_could_not_be_asked_is_unknown(output: Output | None, unknown: list
     assert [(one.id, one.kind) for one in found] == [
         (f"host.{name}", "unknown") for name in unknown
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "aspect", "severity"),
+    [
+        ("limits notebook 9589934592 4096 200000 100000", "memory", "capacity"),
+        ("limits notebook max 4096 200000 100000", "memory", "capacity"),
+        ("limits notebook 8589934592 max 200000 100000", "pids", "capacity"),
+        ("limits notebook 8589934592 4096 max 100000", "cpus", "capacity"),
+        ("limits notebook 8589934592 4096 -1 100000", "cpus", "capacity"),
+        ("gpus notebook 1", "gpus", "outage"),
+        ("gpus notebook 0", "gpus", "outage"),
+    ],
+)
+def test_a_container_is_held_to_what_was_declared(line: str, aspect: str, severity: str):
+    kind = line.split(maxsplit=1)[0]
+    lines = [line if one.startswith(kind) else one for one in CONTAINERS]
+    (found,) = containers.judge(lines, subject())
+    assert (found.id, found.severity) == (f"host.container:notebook.{aspect}", severity)
+
+
+def test_page_sizes_foreign_containers_and_stopped_ones_are_no_finding():
+    rounded = "limits notebook 8589930496 4096 200000 100000"
+    assert ids(containers.judge, ["pci 2", rounded, "limits other max max max 100000"]) == []
+    assert ids(containers.judge, ["pci 2"]) == []
+
+
+def test_the_script_looks_for_containers_by_our_label():
+    assert f"label={LABEL} " in probes.REQUEST.command

@@ -88,7 +88,7 @@ def apply(
         file: the waiver file, for messages.
         whole: whether all hosts were checked, so that a waiver without a finding is of no use.
     """
-    found = [finding for host in result.hosts for finding in host.findings]
+    found = list(result.findings)
     by = {}
     for finding in found:
         for waiver in waivers:
@@ -96,7 +96,7 @@ def apply(
                 by[finding.host, finding.id] = waiver
                 break
     about = tuple(_about(waivers, found, today=today, file=file, whole=whole))
-    return Waived(replace(result, fleet_findings=about), by)
+    return Waived(replace(result, fleet_findings=(*result.fleet_findings, *about)), by)
 
 
 def _about(

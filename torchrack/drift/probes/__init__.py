@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torchrack.drift.model import Finding
-from torchrack.drift.probes import accounts, disks, docker, sockets, xid
+from torchrack.drift.probes import accounts, containers, disks, docker, gpus, sockets, xid
 from torchrack.drift.probes.subject import Judge, Subject
 from torchrack.facts.answers import Output, Request
 from torchrack.operations.files import read
 
-REQUEST = Request(read("drift/probes.sh"), 45)
+REQUEST = Request(read("drift/probes.sh"), 90)
 """The script; it is the same for every host, so that it goes over in the first trip."""
 
 _JUDGES: dict[str, tuple[str, Judge]] = {
@@ -18,6 +18,8 @@ _JUDGES: dict[str, tuple[str, Judge]] = {
     "disks": ("File systems", disks.judge),
     "accounts": ("Accounts and their rights", accounts.judge),
     "docker": ("The running Docker daemon", docker.judge),
+    "gpus": ("The health of the GPUs, by nvidia-smi", gpus.judge),
+    "containers": ("What holds the running containers", containers.judge),
     "xid": ("Xid messages in the kernel's log", xid.judge),
 }
 """Section of the script to what it is about, for messages, and who judges it."""

@@ -6,7 +6,9 @@
      "gpus": {"1": {"lost": true, "mig": true, "ecc_uncorrected": 3, "memory_used": 512,
                     "utilization": 97, "temperature": 88, "power_draw": 640, "power_limit": 500,
                     "persistence": true, "remapped_correctable": 1, "remapped_uncorrectable": 1,
-                    "remapped_pending": 1, "remapped_failure": 1, "fabric_state": "In Progress"},
+                    "remapped_pending": 1, "remapped_failure": 1, "fabric_state": "In Progress",
+                    "retired_pending": true, "pcie_width": 8, "pcie_gen": 3, "links_down": [3],
+                    "slowdown": ["hw_slowdown", "hw_thermal_slowdown"]},
               "*": {...}},                                     by index; "*" is every GPU
      "processes": [{"pid": 4242, "name": "python3", "memory": 1234, "gpus": [0, 1]}]}
 

@@ -58,7 +58,8 @@ def value(field: str, gpu: Gpu, nvml: Nvml) -> str:
     if field.startswith("ecc.errors."):
         return _ecc_errors(field, gpu)
     if field.startswith("clocks_event_reasons."):
-        return "Active" if field.endswith("gpu_idle") else "Not Active"
+        reason = field.partition(".")[2]
+        return "Active" if reason in ("gpu_idle", *gpu.set.get("slowdown", ())) else "Not Active"
     return NOT_AVAILABLE
 
 
@@ -68,6 +69,12 @@ def _ecc_errors(field: str, gpu: Gpu) -> str:
     kind = "ecc_uncorrected" if ".uncorrected." in field else "ecc_corrected"
     counted = field.endswith((".total", ".dram", ".device_memory"))
     return str(gpu.set.get(kind, 0) if counted else 0)
+
+
+def _pending(gpu: Gpu) -> str:
+    if not gpu.model.ecc:
+        return NOT_AVAILABLE
+    return "Yes" if gpu.set.get("retired_pending") else "No"
 
 
 def _watts(number: float) -> str:
@@ -111,12 +118,12 @@ _GETTERS: dict[str, Getter] = {
     "pci.bus": lambda g, n: f"0x{g.device.address[5:7].upper()}",
     "pci.device": lambda g, n: f"0x{g.device.address[8:10].upper()}",
     "pci.device_id": lambda g, n: f"0x{g.model.devices[0].upper()}10DE",
-    "pcie.link.gen.current": lambda g, n: str(g.model.pcie_gen),
+    "pcie.link.gen.current": lambda g, n: str(g.set.get("pcie_gen", g.model.pcie_gen)),
     "pcie.link.gen.gpucurrent": lambda g, n: str(g.model.pcie_gen),
     "pcie.link.gen.max": lambda g, n: str(g.model.pcie_gen),
     "pcie.link.gen.gpumax": lambda g, n: str(g.model.pcie_gen),
     "pcie.link.gen.hostmax": lambda g, n: str(g.model.pcie_gen),
-    "pcie.link.width.current": lambda g, n: "16",
+    "pcie.link.width.current": lambda g, n: str(g.set.get("pcie_width", 16)),
     "pcie.link.width.max": lambda g, n: "16",
     "display_mode": lambda g, n: "Disabled",
     "display_active": lambda g, n: "Disabled",
@@ -145,7 +152,7 @@ _GETTERS: dict[str, Getter] = {
     "ecc.mode.pending": lambda g, n: _on(g.model.ecc),
     "retired_pages.single_bit_ecc.count": lambda g, n: "0" if g.model.ecc else NOT_AVAILABLE,
     "retired_pages.double_bit.count": lambda g, n: "0" if g.model.ecc else NOT_AVAILABLE,
-    "retired_pages.pending": lambda g, n: "No" if g.model.ecc else NOT_AVAILABLE,
+    "retired_pages.pending": lambda g, n: _pending(g),
     "temperature.gpu": lambda g, n: str(g.set.get("temperature", g.model.temperature)),
     "temperature.memory": lambda g, n: str(g.model.temperature - 2) if g.model.ecc else "N/A",
     "power.management": lambda g, n: "Enabled",

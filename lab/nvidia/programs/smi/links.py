@@ -47,7 +47,8 @@ def _nvlink(nvml: Nvml) -> None:
     for gpu in nvml.gpus:
         print(f"GPU {gpu.index}: {gpu.model.name} (UUID: {gpu.device.uuid})")
         for link in range(gpu.model.nvlinks):
-            print(f"\t Link {link}: {gpu.model.link_speed} GB/s")
+            down = link in gpu.set.get("links_down", ())
+            print(f"\t Link {link}: {'<inactive>' if down else f'{gpu.model.link_speed} GB/s'}")
 
 
 def _mig(nvml: Nvml, option: str) -> None:
