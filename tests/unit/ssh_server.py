@@ -75,6 +75,8 @@ class Rules(paramiko.ServerInterface):
         )
 
         def answer() -> None:
+            while channel.recv(2**16):
+                pass  # the client has its request confirmed, and has written everything
             channel.sendall(out)
             channel.sendall_stderr(err)
             channel.send_exit_status(status)
