@@ -46,7 +46,7 @@ def notes(text: str) -> list[str]:
     return sorted(line[line.index("#") :] for line in text.splitlines() if "#" in line)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(files(), st.sampled_from([*GROUPS, "new"]))
 def test_a_host_comes_and_goes(text: str, group: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def test_a_host_comes_and_goes(text: str, group: str) -> None:
             assert path.read_text().rstrip("\n") == text.rstrip("\n")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(files(), st.integers(0, 8))
 def test_any_host_can_be_taken_out(text: str, number: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
