@@ -1,20 +1,10 @@
-"""Whether all GPUs of a server reach PyTorch in a container: counted four times, then used.
-
-GPUs are counted on the PCI bus, by nvidia-smi on the host, by nvidia-smi in a container of the
-pinned image, and by PyTorch in it; then each takes a training step. The container gets the GPUs by
-CDI, as the workloads do, and is gone afterwards.
-"""
+"""What was counted and used of a server's GPUs, as plain values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from torchrack.errors import Problem
-from torchrack.remote import Session
-from torchrack.settings.model import Settings
-
-SECONDS = 240
-"""How long the container may take; the first import of PyTorch on a cold disk takes most of it."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +51,3 @@ class GpuCheck:
     steps: tuple[TrainingStep, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
-
-
-def check_gpus(session: Session, settings: Settings, *, seconds: int = SECONDS) -> GpuCheck:
-    """Count and use the GPUs of a deployed host, in two round trips.
-
-    Args:
-        session: a login that becomes root.
-        settings: the host's settings, made exact by its fleet's lock.
-        seconds: how long the container may take.
-
-    Raises:
-        HostError: the host did not answer; what it answered wrongly stands in ``problems``.
-    """
-    raise NotImplementedError

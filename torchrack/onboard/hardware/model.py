@@ -1,15 +1,8 @@
-"""What a server is made of: machine, firmware, processors, disks, network cards and GPUs.
-
-One script as root reads sysfs and asks the tools that are there; it changes nothing and needs none
-of them: what can't be told is :data:`UNKNOWN`, never an error.
-"""
+"""What a server is made of, as plain values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torchrack.remote import Session
 
 UNKNOWN = "unknown"
 """Stands where neither the kernel nor a tool told a value."""
@@ -140,24 +133,3 @@ class Hardware:
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = ()
     gpus: tuple[GpuFacts, ...] = ()
-
-
-def hardware(session: Session) -> Hardware:
-    """Ask a host what it is made of, in one round trip.
-
-    Args:
-        session: a login that becomes root.
-
-    Raises:
-        HostError: the script did not come to its end.
-    """
-    raise NotImplementedError
-
-
-def parse(lines: Sequence[str]) -> Hardware:
-    """Return what the script printed.
-
-    Args:
-        lines: its standard output.
-    """
-    raise NotImplementedError
