@@ -128,7 +128,7 @@ def test_the_container_is_removed_whatever_came_of_it(tmp_path: Path, run: str) 
 
 
 def test_the_container_is_removed_when_the_script_is_ended(tmp_path: Path) -> None:
-    process = container_run(tmp_path, "exec sleep 3")
+    process = container_run(tmp_path, "exec sleep 0.5")
     while not (tmp_path / "log").exists():
         assert process.poll() is None
         time.sleep(0.01)
