@@ -12,6 +12,8 @@ from rich.text import Text
 
 from torchrack.errors import Problem
 
+_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+
 
 def console(*, stderr: bool = True) -> Console:
     """A console: in colour, and as wide as it is, only on a terminal.
@@ -26,9 +28,8 @@ def console(*, stderr: bool = True) -> Console:
 
 def printable(text: str) -> Text:
     """Return a text for the terminal in which nothing steers it: servers say what they like."""
-    return Text(
-        "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    )
+    plain = text.expandtabs(1)
+    return Text("".join(c if c.isprintable() or c == "\n" else _UNPRINTABLE for c in plain))
 
 
 def problems_table(title: str, problems: Iterable[Problem]) -> Table:
