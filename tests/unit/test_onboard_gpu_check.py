@@ -303,12 +303,19 @@ def test_of_mig_instances_a_process_sees_one() -> None:
     found = judged(replace(torch(count=1), mig=14))
     assert found.problems == ()
     assert "14 MIG instance(s)" in found.notes[0]
+    assert judged(replace(torch(count=0, steps=[]), mig=14)).problems
 
 
 def test_no_image_in_the_catalog() -> None:
     before = Counted(GPUS, BOTH, {})
     (problem,) = judge("gpu01", before, None, None, seconds=240).problems
     assert "images.catalog" in problem.found
+
+
+def test_pytorch_counts_where_nvidia_smi_fails_in_the_container() -> None:
+    inside = replace(torch(), smi=Smi(State.NO_LIBRARY, "no library"))
+    (problem,) = judged(inside).problems
+    assert problem.what == "nvidia-smi in the container"
 
 
 def test_several_faults_at_once() -> None:
@@ -335,5 +342,6 @@ def test_an_answer_that_is_cut_off_is_unknown() -> None:
 
 
 def test_what_libraries_print_is_passed_over() -> None:
-    out = ["==torch", "{hello", '{"torch": "2.9.0"}', "bye", "rc", "==rc 0", "==ended 0"]
-    assert in_container(out, []).torch == {"torch": "2.9.0"}
+    told = torch().torch
+    lines = ["{hello", json.dumps(told), '{"torch": "of a library"}', "7", "rc", "==rc 0"]
+    assert in_container(["==torch", *lines, "==ended 0"], []).torch == told
