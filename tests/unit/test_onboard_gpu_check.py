@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from torchrack.remote import Answer
 from torchrack.settings import Images, Settings, Workload, Workloads
 from torchrack.settings.model import merge
 
+ROOT = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parent / "fixtures" / "onboard"
 DIGEST = "sha256:1a1d4ab2168c74b85806876759d28238129908ba8e6394ec4eedbc2fd6be4d83"
 PINNED = f"registry.example:5000/torchrack/pytorch@{DIGEST}"
@@ -170,6 +172,47 @@ def test_no_container_without_a_gpu_or_an_image() -> None:
             host=SimpleNamespace(name="gpu01"),
         )
         assert len(check_gpus(session, settings()).problems) == 1
+
+
+STUB = """
+import types
+__version__ = "2.9.0+cu130"
+version = types.SimpleNamespace(cuda={cuda!r})
+def _init():
+    {init}
+cuda = types.SimpleNamespace(init=_init, device_count=lambda: 2)
+def manual_seed(seed):
+    raise RuntimeError("CUDA error: an illegal memory access")
+"""
+
+
+@pytest.mark.parametrize(
+    ("cuda", "init", "count", "error", "devices"),
+    [
+        ("13.0", "pass", 2, "", ["cuda:0", "cuda:1"]),
+        ("13.0", "raise RuntimeError('driver too old')", 0, "RuntimeError: driver too old", []),
+        (None, "raise AssertionError", 0, "", ["cpu"]),
+    ],
+)
+def test_the_program_tells_what_came_of_each_device(
+    tmp_path: Path, cuda: str | None, init: str, count: int, error: str, devices: list[str]
+) -> None:
+    """With a stand-in for PyTorch in which every step fails; the lab runs it with the real one."""
+    (tmp_path / "torch.py").write_text(STUB.format(cuda=cuda, init=init))
+    program = (ROOT / "files" / "onboard" / "gpu_train.py").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", f"SECONDS = 60\n{program}"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found = in_container(["==torch", *done.stdout.splitlines(), "==rc 0", "==ended 0"], []).torch
+    assert (found["torch"], found["cuda"], found["count"]) == ("2.9.0+cu130", cuda, count)
+    assert found["error"] == error
+    assert [step["device"] for step in found["steps"]] == devices
+    assert all("illegal memory access" in step["error"] for step in found["steps"])
 
 
 # Which image
