@@ -153,7 +153,7 @@ def _new(
     if row.user is None:
         fix = "--user NAME, or user in the hosts file"
         problems.append(Problem(row.name, "Login", "no user", "the account of the login", fix))
-    key = row.admin_key or group.key or row.key or _default_key()
+    key = _absolute(row.admin_key) or group.key or _absolute(row.key) or _default_key()
     problems += _key_problems(row.name, key)
     if problems or row.user is None or key is None:
         raise ProblemsError("It can't join.", problems)
@@ -185,6 +185,11 @@ def _group(row: Row, inventory: Path, groups: Sequence[OpenGroup]) -> OpenGroup:
         "--group NAME" if names else f"add that line to {shown(inventory)}",
     )
     raise ProblemsError("It can't join.", [problem])
+
+
+def _absolute(key: str | None) -> str | None:
+    """A path that means the same wherever a command is run."""
+    return key if key is None or key.startswith("~") else str(Path(key).resolve())
 
 
 def _default_key() -> str | None:

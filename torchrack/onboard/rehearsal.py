@@ -6,16 +6,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torchrack.lock.file import shown
+from torchrack.onboard.admin import admin_public_key, ensure_admin
 from torchrack.onboard.model import StepName
 from torchrack.onboard.work import Said, Work
 
 
 def admin(work: Work) -> Said:
-    """The account is there where the admin could log in."""
+    """Look at what the account lacks; it lacks nothing where the admin could log in."""
     newcomer = work.newcomer
     if work.as_admin:
         return Said("already", f"{newcomer.admin} logs in by key and becomes root")
-    return Said("planned", f"would make {newcomer.admin} with the key {newcomer.admin_key}.pub")
+    lacking = ensure_admin(
+        work.session,
+        newcomer,
+        admin_public_key(newcomer),
+        group=work.host.settings.sshd.admin_group,
+        dry=True,
+    )
+    if not lacking:
+        return Said("already", f"the account {newcomer.admin} is as it has to be")
+    return Said("planned", "; ".join(lacking))
 
 
 def inventory(work: Work) -> Said:

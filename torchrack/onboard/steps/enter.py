@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torchrack.errors import HostError
+from torchrack.errors import HostError, ProblemsError
 from torchrack.onboard.admin import login_as_admin
 from torchrack.onboard.credentials import Agent, Credential, KeyFile
 from torchrack.onboard.login import first_login
@@ -15,7 +15,9 @@ def login(work: Work) -> Said:
     said = _as_admin(work) if work.joining.listed else None
     if said is None:
         said = _first(work)
-    wait_until_ready(work.session, lambda text: work.shows.note(work.name, text))
+    problems = wait_until_ready(work.session, told=lambda text: work.shows.note(work.name, text))
+    if problems:
+        raise ProblemsError("It is not left alone.", problems)
     return said
 
 
@@ -23,7 +25,9 @@ def _as_admin(work: Work) -> Said | None:
     """The admin's login of a host that the inventory has; None where another way is open."""
     newcomer = work.newcomer
     try:
-        work.session = work.closing.enter_context(login_as_admin(newcomer, work.known_hosts))
+        work.session = work.closing.enter_context(
+            login_as_admin(newcomer, work.known_hosts, settings=work.host.settings)
+        )
     except HostError as error:
         if work.given is None:
             raise
@@ -42,7 +46,8 @@ def _first(work: Work) -> Said:
             "one of --key, --agent, --ask-password, --password-file, --password-env",
             "add it to the command",
         )
-    work.session = work.closing.enter_context(first_login(newcomer, given, work.known_hosts))
+    session = first_login(newcomer, given, work.known_hosts, settings=work.host.settings)
+    work.session = work.closing.enter_context(session)
     return Said("done", f"as {newcomer.user}, by {_kind(given.credential)}")
 
 

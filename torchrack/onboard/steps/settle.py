@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
 from torchrack import hosts_file
 from torchrack.inventory import load_fleet
 from torchrack.lock.file import shown
-from torchrack.onboard.admin import ensure_admin, login_as_admin
+from torchrack.onboard.admin import admin_public_key, ensure_admin, login_as_admin
 from torchrack.onboard.work import Said, Work
 
 
 def admin(work: Work) -> Said:
     """Have the account that the fleet deploys with, and log in with it anew."""
-    newcomer = work.newcomer
+    newcomer, settings = work.newcomer, work.host.settings
+    ready = f"{newcomer.admin} logs in by key and becomes root"
     if work.as_admin:
-        return Said("already", f"{newcomer.admin} logs in by key and becomes root")
-    public = Path(f"{newcomer.admin_key}.pub").expanduser().read_text(encoding="utf-8").strip()
-    changed = ensure_admin(work.session, newcomer, public)
+        return Said("already", ready)
+    did = ensure_admin(
+        work.session, newcomer, admin_public_key(newcomer), group=settings.sshd.admin_group
+    )
     with ExitStack() as stack:
-        session = stack.enter_context(login_as_admin(newcomer, work.known_hosts))
+        login = login_as_admin(newcomer, work.known_hosts, settings=settings)
+        session = stack.enter_context(login)
         work.closing.close()  # the first login has done its part
         work.closing, work.session, work.as_admin = stack.pop_all(), session, True
-    text = f"{newcomer.admin} logs in by key and becomes root; no password opens it"
-    return Said("done" if changed else "already", text)
+    return Said("done" if did else "already", "; ".join([*did, ready]))
 
 
 def inventory(work: Work) -> Said:
