@@ -105,6 +105,8 @@ def _host(name, entry):
     )
 
 
-lab_hosts = [_host(name, entry) for name, entry in _lab["hosts"].items()]
+lab_hosts = [
+    _host(name, entry) for name, entry in _lab["hosts"].items() if not entry.get("newcomer")
+]
 
 check_fleet(__file__, globals())
