@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 import secrets
 from pathlib import Path
 
@@ -81,14 +80,11 @@ def write_own_known_hosts(lab: Lab) -> None:
 def write_known_hosts(lab: Lab) -> None:
     """Write the host keys of all servers for the lab itself, and the pins of its fleet.
 
-    Newcomers are for others to pin: what the fleet's pins say of them is kept.
+    Newcomers are for others to pin, in a file of their own.
     """
     write_own_known_hosts(lab)
     fleet = [name for name, host in lab.hosts.items() if not host.newcomer]
-    newcomers = {host.address for host in lab.hosts.values() if host.newcomer}
-    pinned = lab.known_hosts.read_text() if lab.known_hosts.exists() else ""
-    kept = [line for line in pinned.splitlines(keepends=True) if _address(line) in newcomers]
-    atomic.write(lab.known_hosts, "".join([*_pins(lab, fleet), *kept]))
+    atomic.write(lab.known_hosts, "".join(_pins(lab, fleet)))
 
 
 def _pins(lab: Lab, names: list[str]) -> list[str]:
@@ -97,8 +93,3 @@ def _pins(lab: Lab, names: list[str]) -> list[str]:
         for name in sorted(names)
         for public in sorted((lab.machine_dir(name) / "identity").glob("*.pub"))
     ]
-
-
-def _address(line: str) -> str:
-    """The first address of a line of known_hosts; one with a port stands in brackets."""
-    return re.split(r"[ ,\]]", line.lstrip("["), maxsplit=1)[0]
