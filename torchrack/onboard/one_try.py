@@ -40,9 +40,11 @@ class OneTry:
     def __init__(self, newcomer: Newcomer, credential: Credential) -> None:
         self._newcomer = newcomer
         self._credential = credential
-        self._key: AgentKey | None = None
+        self._key: PKey | None = None
         if isinstance(credential, Agent):
             self._key = agent_key(newcomer.name, credential)
+        elif isinstance(credential, KeyFile):
+            self._key = credentials.load(newcomer.name, credential.path)
 
     def authenticate(self, transport: Transport) -> None:
         """Log in.
@@ -75,19 +77,15 @@ class OneTry:
 
     def _use(self, transport: Transport, user: str, allowed: Sequence[str]) -> Sequence[str]:
         credential = self._credential
-        if isinstance(credential, Password):
-            if "password" in allowed:
-                return transport.auth_password(user, credential.value, fallback=False)
-            if "keyboard-interactive" in allowed:
-                return self._converse(transport, user, credential)
-            raise self._only(allowed, "a password", "give --key FILE or --agent")
-        if "publickey" not in allowed:
-            raise self._only(allowed, "a key", "give --ask-password or --password-file FILE")
         if self._key is not None:
-            return transport.auth_publickey(user, self._key)
-        assert isinstance(credential, KeyFile)
-        key = credentials.load(self._newcomer.name, credential.path)
-        return transport.auth_publickey(user, key)
+            if "publickey" in allowed:
+                return transport.auth_publickey(user, self._key)
+            raise self._only(allowed, "a key", "give --ask-password or --password-file FILE")
+        if isinstance(credential, Password) and "password" in allowed:
+            return transport.auth_password(user, credential.value, fallback=False)
+        if isinstance(credential, Password) and "keyboard-interactive" in allowed:
+            return self._converse(transport, user, credential)
+        raise self._only(allowed, "a password", "give --key FILE or --agent")
 
     def _converse(self, transport: Transport, user: str, password: Password) -> Sequence[str]:
         """Answer PAM's question for the password, and no other."""
