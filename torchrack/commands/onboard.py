@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -141,7 +140,7 @@ def onboard(
             person.confirms if sys.stdin.isatty() and not trust_on_first_use else None,
             person.approves if asking else None,
         )
-        ended = start(joinings, given, terms, show, command=_again())
+        ended = start(joinings, given, terms, show, words=["torchrack", *sys.argv[1:]])
     _tell(ended, terms, report, as_json=as_json)
     raise typer.Exit(ended.status)
 
@@ -214,11 +213,6 @@ def _step(name: str | None) -> StepName | None:
     if name is not None:
         _refuse(f"--until {name}: no such step; the steps are {', '.join(STEPS)}")
     return None
-
-
-def _again() -> str:
-    """The command that was given; no secret can stand in it."""
-    return shlex.join(["torchrack", *sys.argv[1:]])
 
 
 def _refuse(message: str) -> None:

@@ -76,6 +76,21 @@ def credentials(
     return found
 
 
+def onward(words: Sequence[str]) -> list[str]:
+    """Return a command's words without the options that had it end early, or only look.
+
+    Args:
+        words: the command and its arguments.
+    """
+    kept: list[str] = []
+    for word in words:
+        if kept[-1:] == ["--until"]:
+            kept.pop()
+        elif word != "--dry-run" and not word.startswith("--until="):
+            kept.append(word)
+    return kept
+
+
 def _password(asked: Row) -> Secret | None:
     if asked.password_file and asked.password_env:
         needed = "one source of the password"
