@@ -124,6 +124,14 @@ class Work:
         """Whether nothing has failed yet."""
         return all(step.state in ("done", "already", "planned") for step in self.steps.values())
 
+    def seen(self, text: str) -> Said:
+        """What a step says that has found something to be as it has to be, and only looked.
+
+        It was so already, where the server is in the fleet and this run has changed nothing.
+        """
+        unchanged = all(step.state == "already" for step in self.steps.values())
+        return Said("already" if self.joining.listed and unchanged else "done", text)
+
     def problem(self, what: str, found: str, needed: str, fix: str) -> HostError:
         """The error for something that is in its way."""
         return HostError(Problem(self.name, what, found, needed, fix))

@@ -20,7 +20,7 @@ def probe_host(work: Work) -> Said:
     newcomer = work.newcomer
     work.probe = probe(newcomer.address, newcomer.port, where=work.name)
     system = f" ({work.probe.system})" if work.probe.system else ""
-    return Said("done", f"{work.probe.banner}{system} on {newcomer.address} port {newcomer.port}")
+    return work.seen(f"{work.probe.banner}{system} on {newcomer.address} port {newcomer.port}")
 
 
 def host_key(work: Work) -> Said:
