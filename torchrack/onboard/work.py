@@ -101,10 +101,10 @@ class Work:
     conflict: bool = False
     as_admin: bool = False
     closing: ExitStack = field(default_factory=ExitStack)
-    probe: Probe = field(init=False)
-    session: Session = field(init=False)
-    facts: HostFacts = field(init=False)
-    subject: Subject = field(init=False)
+    probe: Probe = field(init=False, repr=False)
+    session: Session = field(init=False, repr=False)
+    facts: HostFacts = field(init=False, repr=False)
+    subject: Subject = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.host: FleetHost = self.joining.host
