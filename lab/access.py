@@ -21,7 +21,7 @@ def host(lab: Lab, name: str) -> Host:
 def ssh_command(lab: Lab, name: str) -> list[str]:
     """Return the ssh command line for the server `name`, its host key pinned."""
     server = host(lab, name)
-    argv = ["ssh", "-p", str(server.port), "-o", f"UserKnownHostsFile={lab.known_hosts}"]
+    argv = ["ssh", "-p", str(server.port), "-o", f"UserKnownHostsFile={lab.own_known_hosts}"]
     argv += ["-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=none"]
     argv += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10", "-F", "none"]
     if server.key_file is not None:

@@ -5,13 +5,24 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from lab import access, lifecycle, machine, network, requirements, services, show, systems
+from lab import (
+    access,
+    identity,
+    lifecycle,
+    logins,
+    machine,
+    network,
+    requirements,
+    services,
+    show,
+    systems,
+)
 from lab.errors import LabError
 from lab.machine import Order
 from lab.ownership import given_to_caller
@@ -33,13 +44,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 _SOMETHING_IS_OFF = 3
 _INTERRUPTED = 130
-
-
-class LoginKind(str, Enum):
-    """How a provider lets its customer in."""
-
-    key = "key"
-    password = "password"  # noqa: S105 - the word for the kind of login, no secret
 
 
 @app.command()
@@ -68,19 +72,51 @@ def up(
 @app.command()
 def new(
     name: Name,
+    *,
     system: Annotated[
         str, typer.Option("--os", help=f"Operating system: {', '.join(systems.SYSTEMS)}.")
     ] = "debian13",
     gpus: Annotated[
         str, typer.Option(help="Such as h200:2, rtx4090:1, h200:8+nvswitch:4, or '' for none.")
     ] = "h200:1",
-    login: Annotated[LoginKind, typer.Option(help="How its user logs in.")] = LoginKind.key,
+    login: Annotated[
+        str, typer.Option(help=f"How its user logs in: {', '.join(logins.KINDS)}.")
+    ] = "key",
+    newcomer: Annotated[
+        bool, typer.Option("--newcomer", help="In no fleet yet: no inventory has it, none pins it.")
+    ] = False,
+    user_data: Annotated[
+        Path | None,
+        typer.Option(help="User data for its cloud-init, which makes the login then."),
+    ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Its cloud-init does not end before `lab release`.")
+    ] = False,
+    docker_disk: Annotated[
+        int | None, typer.Option(help="A file system for Docker's data, of so many MiB.")
+    ] = None,
+    lost_gpus: Annotated[
+        str, typer.Option(help="GPUs that are dead as soon as a driver is there, such as 0,3.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Add a bare server and say how to log in."""
+    if hold and user_data is None:
+        raise typer.BadParameter("a server has a cloud-init to hold with --user-data alone")
+    if not all(number.isdigit() for number in lost_gpus.split(",") if lost_gpus):
+        raise typer.BadParameter(f"{lost_gpus!r}: --lost-gpus wants numbers, joined by commas")
     requirements.become_root(sys.argv[1:])
     progress = Progress(quiet=as_json)
-    order = Order(os=system, gpus=tuple(gpus.split("+")) if gpus else (), login=login.value)
+    order = Order(
+        os=system,
+        gpus=tuple(gpus.split("+")) if gpus else (),
+        login=login,
+        newcomer=newcomer,
+        user_data=user_data,
+        held=hold,
+        docker_disk=docker_disk,
+        lost_gpus=tuple(map(int, lost_gpus.split(","))) if lost_gpus else (),
+    )
     lab = require(lab_dir())
     with locked(lab.directory), given_to_caller(lab.directory):
         lab = require(lab.directory)
@@ -145,13 +181,44 @@ def reset(name: Name) -> None:
 
 
 @app.command()
+def login(
+    name: Name,
+    kind: Annotated[
+        str, typer.Argument(help=f"One of: {', '.join(logins.KINDS)}.", show_default=False)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Add another account to a server, and say how to log in with it.
+
+    It is called as its kind is, and gone with a reset.
+    """
+    with _changing(name) as lab:
+        account = machine.add_login(lab, name, kind)
+    show.account(account, as_json=as_json)
+
+
+@app.command()
+def rekey(name: Name) -> None:
+    """Give a server other host keys, as a new installation would.
+
+    The fleet's pins stay as they are: they don't fit any more.
+    """
+    with _changing_state(name) as lab:
+        machine.rekey(lab, name)
+        identity.write_own_known_hosts(lab)
+
+
+@app.command()
+def release(name: Name) -> None:
+    """Let a cloud-init that is held come to its end."""
+    with _changing_state(name) as lab:
+        machine.release(lab, name)
+
+
+@app.command()
 def remove(name: Name) -> None:
     """Switch a server off and remove it with its disk."""
-    requirements.become_root(sys.argv[1:])
-    directory = require(lab_dir()).directory
-    with locked(directory), given_to_caller(directory):
-        lab = require(directory)
-        access.host(lab, name)
+    with _changing_state(name) as lab:
         lifecycle.remove(lab, name)
 
 
@@ -187,6 +254,18 @@ def _changing(name: str) -> Iterator[Lab]:
     with locked(lab.machine_dir(name)), given_to_caller(lab.directory):
         network.up(lab)
         yield lab
+
+
+@contextmanager
+def _changing_state(name: str) -> Iterator[Lab]:
+    """Hold the lock of the lab, whose state is saved with what was changed of a server."""
+    requirements.become_root(sys.argv[1:])
+    directory = require(lab_dir()).directory
+    with locked(directory), given_to_caller(directory):
+        lab = require(directory)
+        access.host(lab, name)
+        yield lab
+        lab.save()
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:

@@ -1,11 +1,12 @@
 """A server's disk: the bare root file system, made this server's own."""
 
+import json
 import shutil
 import tempfile
 import uuid
 from pathlib import Path
 
-from lab import apt, identity, kernel, resolver, rootfs
+from lab import apt, identity, kernel, logins, resolver, rootfs, user_data
 from lab.command import run
 from lab.state import Host, Lab
 from lab.systems import System, find
@@ -25,7 +26,11 @@ def make(lab: Lab, name: str, host: Host, archive: Path) -> None:
     _name(new, name)
     _find_mirrors(new, system)
     _dress(new, system)
-    _let_in(new, lab, name, host)
+    equip(new, host)
+    if host.user_data is not None:
+        user_data.seed(new, name, host.user_data, held=host.held)
+    else:
+        _let_in(new, lab, name, host)
     remove(folder / "rootfs")
     new.rename(folder / "rootfs")
 
@@ -33,6 +38,17 @@ def make(lab: Lab, name: str, host: Host, archive: Path) -> None:
 def remove(root: Path) -> None:
     """Remove the disk of a server that is off, if it is there."""
     run(["rm", "-rf", "--one-file-system", root])
+
+
+def equip(root: Path, host: Host) -> None:
+    """Give the server what its hardware is known by: a disk for Docker, GPUs that are dead."""
+    if host.docker_disk is not None:
+        with (root / "etc/fstab").open("a") as fstab:
+            fstab.write(f"docker-disk /var/lib/docker tmpfs size={host.docker_disk}M 0 0\n")
+    if host.lost_gpus:
+        state = root / "var/lib/nvidia-lab/state.json"
+        state.parent.mkdir(parents=True)
+        state.write_text(json.dumps({"gpus": {str(gpu): {"lost": True} for gpu in host.lost_gpus}}))
 
 
 def _name(root: Path, name: str) -> None:
@@ -74,13 +90,15 @@ def _dress(root: Path, system: System) -> None:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
     for link in (root / "etc/systemd/system/getty.target.wants").glob("*"):
         link.unlink()
-    if system.distribution == "ubuntu" and "ID=ubuntu" not in _os_release(root):
-        diverted = "/usr/lib/os-release"  # an upgrade of base-files would bring Debian's back
-        _chroot(
-            root, "dpkg-divert", "--quiet", "--rename", "--divert", f"{diverted}.base", diverted
-        )
+    dress = _FILES / system.name
+    if dress.is_dir():
+        if _release(root) != _release(dress):
+            diverted = "/usr/lib/os-release"  # an upgrade of base-files would bring its own back
+            _chroot(
+                root, "dpkg-divert", "--quiet", "--rename", "--divert", f"{diverted}.base", diverted
+            )
+        _copy(dress, root)
     if system.distribution == "ubuntu":
-        _copy(_FILES / system.name, root)
         (root / "etc/ssh/sshd_config.d/50-cloud-init.conf").chmod(0o600)
         _chroot(root, "systemctl", "disable", "ssh.service")
         _chroot(root, "systemctl", "enable", "ssh.socket")
@@ -95,29 +113,19 @@ def _install_kernel_meta(root: Path, system: System) -> None:
 
 def _let_in(root: Path, lab: Lab, name: str, host: Host) -> None:
     """Make the login a provider hands over, and the server's own host keys."""
-    _chroot(
-        root, "useradd", "--create-home", "--shell", "/bin/bash", "--groups", "adm,sudo", host.user
-    )
-    if host.password_file is not None:
-        password = host.password_file.read_text().strip()
-        _chroot(root, "chpasswd", stdin=f"{host.user}:{password}\n")
-    if host.login == "key":
-        authorized = root / f"home/{host.user}/.ssh/authorized_keys"
-        authorized.parent.mkdir(mode=0o700)
-        authorized.write_text(f"{identity.ensure_login_key(lab)}\n")
-        authorized.chmod(0o600)
-        _chroot(root, "chown", "-R", f"{host.user}:", f"/home/{host.user}/.ssh")
-        sudoers = root / "etc/sudoers.d/90-cloud-init-users"
-        sudoers.write_text(f"{host.user} ALL=(ALL) NOPASSWD:ALL\n")
-        sudoers.chmod(0o440)
+    script = logins.script(logins.find(host.login), host.user, identity.ensure_login_key(lab))
+    password = host.password_file.read_text().strip() if host.password_file else ""
+    secret = f"{host.user}:{password}" if password else ""
+    _chroot(root, "sh", "-c", script, stdin=secret)
     for key in (lab.machine_dir(name) / "identity").iterdir():
         copy = root / "etc/ssh" / key.name
         shutil.copyfile(key, copy)
         copy.chmod(0o644 if key.suffix == ".pub" else 0o600)
 
 
-def _os_release(root: Path) -> list[str]:
-    return (root / "usr/lib/os-release").read_text().splitlines()
+def _release(root: Path) -> list[str]:
+    lines = (root / "usr/lib/os-release").read_text().splitlines()
+    return sorted(line for line in lines if line.startswith(("ID=", "VERSION_ID=")))
 
 
 def _copy(tree: Path, root: Path) -> None:

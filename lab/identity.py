@@ -23,6 +23,14 @@ def ensure_host_keys(folder: Path, name: str) -> list[Path]:
     return keys
 
 
+def take_host_key(folder: Path, private: str, public: str) -> None:
+    """Make the ed25519 key whose two halves are given the only host key in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / "ssh_host_ed25519_key"
+    atomic.write(key, private, mode=0o600)
+    atomic.write(key.with_suffix(".pub"), f"{public}\n")
+
+
 def host_key(folder: Path) -> str:
     """Return the ed25519 host key in `folder` as `ssh-ed25519 AAAA...`."""
     return " ".join((folder / "ssh_host_ed25519_key.pub").read_text().split()[:2])
@@ -44,9 +52,12 @@ def ensure_login_key(lab: Lab) -> str:
     return public.read_text().strip()
 
 
-def ensure_password(lab: Lab, name: str) -> Path:
-    """Return the file with the password of the login on the server `name`, made if missing."""
-    path = lab.secrets / f"{name}_password"
+def ensure_password(lab: Lab, name: str, user: str = "") -> Path:
+    """Return the file with the password of a login on the server `name`, made if missing.
+
+    Without a `user` it is the login that the provider hands over.
+    """
+    path = lab.secrets / "_".join(filter(None, (name, user, "password")))
     if not path.exists():
         lab.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
         lab.secrets.chmod(0o700)
@@ -54,10 +65,31 @@ def ensure_password(lab: Lab, name: str) -> Path:
     return path
 
 
+def forget_passwords(lab: Lab, name: str) -> None:
+    """Remove the passwords of all logins on the server `name`."""
+    for path in lab.secrets.glob(f"{name}_*password"):
+        path.unlink()
+
+
+def write_own_known_hosts(lab: Lab) -> None:
+    """Write the host keys of all servers, as they are now, for the lab itself."""
+    lab.own_known_hosts.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(lab.own_known_hosts, "".join(_pins(lab, list(lab.hosts))))
+
+
 def write_known_hosts(lab: Lab) -> None:
-    """Write the host keys of all servers to the lab's known_hosts: the pins of the fleet."""
-    lines = []
-    for name, host in sorted(lab.hosts.items()):
-        for public in sorted((lab.machine_dir(name) / "identity").glob("*.pub")):
-            lines.append(f"{host.address},{name} {' '.join(public.read_text().split()[:2])}\n")
-    atomic.write(lab.known_hosts, "".join(lines))
+    """Write the host keys of all servers for the lab itself, and the pins of its fleet.
+
+    Newcomers are for others to pin, in a file of their own.
+    """
+    write_own_known_hosts(lab)
+    fleet = [name for name, host in lab.hosts.items() if not host.newcomer]
+    atomic.write(lab.known_hosts, "".join(_pins(lab, fleet)))
+
+
+def _pins(lab: Lab, names: list[str]) -> list[str]:
+    return [
+        f"{lab.hosts[name].address},{name} {' '.join(public.read_text().split()[:2])}\n"
+        for name in sorted(names)
+        for public in sorted((lab.machine_dir(name) / "identity").glob("*.pub"))
+    ]

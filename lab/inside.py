@@ -32,16 +32,16 @@ def leader(lab: Lab, name: str) -> int:
 
 
 def enter(
-    lab: Lab, name: str, argv: Sequence[str], *, timeout: float = 60.0
+    lab: Lab, name: str, argv: Sequence[str], *, stdin: str = "", timeout: float = 60.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run `argv` as root in the server `name`, for at most `timeout` seconds.
+    """Run `argv` as root in the server `name` on `stdin`, for at most `timeout` seconds.
 
     Raises:
         LabError: the server is off.
     """
     return subprocess.run(
         ["nsenter", "--all", "--root", "--wd", f"--target={leader(lab, name)}", *argv],
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         errors="replace",

@@ -68,12 +68,11 @@ def add(lab: Lab, name: str, order: Order, progress: Progress) -> None:
 def remove(lab: Lab, name: str) -> None:
     """Switch the server `name` off and remove it with its disk, keys and password."""
     machine.stop(lab, name, grace=0)
-    password = lab.hosts.pop(name).password_file
+    del lab.hosts[name]
     lab.save()
     identity.write_known_hosts(lab)
     shutil.rmtree(lab.machine_dir(name))
-    if password is not None:
-        password.unlink(missing_ok=True)
+    identity.forget_passwords(lab, name)
 
 
 def down(lab: Lab, progress: Progress) -> None:

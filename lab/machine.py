@@ -10,12 +10,15 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from lab import (
     atomic,
     cgroups,
     disk,
     identity,
+    logins,
     network,
     nspawn,
     pci,
@@ -23,23 +26,32 @@ from lab import (
     rootfs,
     sysfs,
     systems,
+    user_data,
 )
 from lab.apt import distribution
 from lab.errors import LabError
-from lab.inside import booted, leader, record
+from lab.inside import booted, enter, leader, record
 from lab.paths import REPOSITORY, cache_dir
-from lab.state import Host, Lab, Login
+from lab.state import Account, Host, Lab
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Order:
-    """A server as someone asks for it: system, GPUs (as `lab.pci` reads them), kind of login."""
+    """A server as someone asks for it: system, GPUs (as `lab.pci` reads them), kind of login.
+
+    The rest is as in `lab.state.Host`; with `user_data` there is no login but that file's.
+    """
 
     os: str
     gpus: tuple[str, ...]
-    login: Login = "key"
+    login: str = "key"
+    newcomer: bool = False
+    user_data: Path | None = None
+    held: bool = False
+    docker_disk: int | None = None
+    lost_gpus: tuple[int, ...] = ()
 
 
 def check_name(lab: Lab, name: str) -> None:
@@ -54,30 +66,55 @@ def describe(lab: Lab, name: str, order: Order, address: str) -> Host:
     """Return the server `name` at `address`, with its keys and password made and no disk yet."""
     system = systems.find(order.os)
     pci.functions(list(order.gpus))  # a wrong model is reported before anything is made
-    keys = lab.machine_dir(name) / "identity"
-    identity.ensure_host_keys(keys, name)
-    identity.ensure_login_key(lab)
-    # The provider of the Ubuntu server mails a password even where a key is installed.
-    has_password = order.login == "password" or system.distribution == "ubuntu"
-    host_key = identity.host_key(keys)
+    way_in = _way_in(lab, name, order, system)
+    host_key = identity.host_key(_identity(lab, name))
     return Host(
         address=address,
-        user=system.user,
-        login=order.login,
-        key_file=lab.ssh_key if order.login == "key" else None,
-        password_file=identity.ensure_password(lab, name) if has_password else None,
         os=order.os,
         gpus=list(order.gpus),
         host_key=host_key,
         host_key_sha256=identity.fingerprint(host_key),
+        newcomer=order.newcomer,
+        held=order.held,
+        docker_disk=order.docker_disk,
+        lost_gpus=list(order.lost_gpus),
+        **way_in,
     )
+
+
+def _way_in(lab: Lab, name: str, order: Order, system: systems.System) -> dict[str, Any]:
+    """Return what the server's login is, with its keys and password made."""
+    public = identity.ensure_login_key(lab)
+    if order.user_data is not None:
+        data = user_data.read(order.user_data)
+        identity.take_host_key(_identity(lab, name), data.host_key, data.host_public_key)
+        copy = lab.machine_dir(name) / "user-data"
+        atomic.write(copy, order.user_data.read_text(), mode=0o600)
+        ours = public.split()[:2] in [key.split()[:2] for key in data.authorized_keys]
+        key = lab.ssh_key if ours else None
+        return {"user": data.user, "login": "cloud-init", "key_file": key, "user_data": copy}
+    identity.ensure_host_keys(_identity(lab, name), name)
+    kind = logins.find(order.login)
+    # The provider of the Ubuntu server mails a password even where a key is installed.
+    with_password = logins.has_password(kind) or system.distribution == "ubuntu"
+    return {
+        "user": "root" if kind.root else system.user,
+        "login": order.login,
+        "key_file": lab.ssh_key if kind.credential == "key" else None,
+        "password_file": identity.ensure_password(lab, name) if with_password else None,
+    }
+
+
+def _identity(lab: Lab, name: str) -> Path:
+    return lab.machine_dir(name) / "identity"
 
 
 def install(lab: Lab, name: str) -> None:
     """Give the server `name` a bare disk and its PCI bus, in place of what it has."""
     host = lab.hosts[name]
     suite = systems.find(host.os).suites[distribution()[0]]
-    disk.make(lab, name, host, rootfs.ensure(cache_dir(), suite))
+    more = [user_data.PACKAGE] if host.user_data else []
+    disk.make(lab, name, host, rootfs.ensure(cache_dir(), suite, *more))
     bus = lab.machine_dir(name) / "pci"
     shutil.rmtree(bus, ignore_errors=True)
     sysfs.write(bus, pci.functions(host.gpus))
@@ -122,7 +159,8 @@ def wait(lab: Lab, name: str, *, timeout: float = 90.0) -> None:
     deadline = time.monotonic() + timeout
     host = lab.hosts[name]
     # sshd counts a connection without a login against its source: ask when it is there, once.
-    while not (booted(lab, name) and _says_ssh(host)):
+    # A cloud-init that is held keeps the boot from its end, and sshd does not wait for it.
+    while not ((host.held or booted(lab, name)) and _says_ssh(host)):
         if not running(lab, name) or time.monotonic() > deadline:
             log = lab.logs / f"{record(name)}.log"
             what = (
@@ -153,6 +191,48 @@ def reset(lab: Lab, name: str) -> None:
     install(lab, name)
     start(lab, name)
     wait(lab, name)
+
+
+def add_login(lab: Lab, name: str, login: str) -> Account:
+    """Make one more account, called as its kind of login, on the server `name`, which is on."""
+    kind = logins.find(login)
+    user = "root" if kind.root else login
+    password = identity.ensure_password(lab, name, user) if logins.has_password(kind) else None
+    secret = f"{user}:{password.read_text().strip()}" if password else ""
+    script = logins.script(kind, user, identity.ensure_login_key(lab))
+    _inside(lab, name, script, secret)
+    key = lab.ssh_key if kind.credential == "key" else None
+    return Account(user=user, login=login, key_file=key, password_file=password)
+
+
+def rekey(lab: Lab, name: str) -> None:
+    """Give the server `name`, which is on, other host keys; the fleet's pins stay as they are."""
+    keys = _identity(lab, name)
+    shutil.rmtree(keys)
+    identity.ensure_host_keys(keys, name)
+    lines = ["set -e", "rm -f /etc/ssh/ssh_host_*"]
+    for key in sorted(keys.iterdir()):
+        mode = "644" if key.suffix == ".pub" else "600"
+        lines += [f"install -m {mode} /dev/null /etc/ssh/{key.name}"]
+        lines += [f"cat > /etc/ssh/{key.name} <<'END'", key.read_text().rstrip("\n"), "END"]
+    # By the socket, sshd reads its keys at each connection.
+    _inside(lab, name, "\n".join([*lines, "systemctl try-restart ssh.service"]))
+    host_key = identity.host_key(keys)
+    lab.hosts[name].host_key = host_key
+    lab.hosts[name].host_key_sha256 = identity.fingerprint(host_key)
+
+
+def release(lab: Lab, name: str) -> None:
+    """Let the cloud-init of the server `name` come to its end, and wait until it has booted."""
+    _inside(lab, name, f"rm -f /{user_data.HELD}")
+    lab.hosts[name].held = False
+    wait(lab, name)
+
+
+def _inside(lab: Lab, name: str, script: str, stdin: str = "") -> None:
+    done = enter(lab, name, ["sh", "-c", script], stdin=stdin)
+    if done.returncode != 0:
+        raise LabError(f"{name}: exit status {done.returncode}\n{done.stderr.strip()}")
 
 
 def _says_ssh(host: Host) -> bool:

@@ -21,17 +21,19 @@ _RECIPE = 1  # raised when the way of making it changes
 _KEEP_SECONDS = 30 * 24 * 3600
 
 
-def ensure(cache: Path, suite: str) -> Path:
+def ensure(cache: Path, suite: str, *more: str) -> Path:
     """Return the archive of a bare root file system of `suite`, made if the cache has none.
 
-    It depends on the package list and the running kernel's release, not on the mirror.
+    It depends on the package list (with `more` packages) and the running kernel's release, not on
+    the mirror.
     """
     folder = cache / "rootfs"
-    archive = folder / f"{suite}-{_key(suite)}.tar"
+    wanted = [*PACKAGES, *more]
+    archive = folder / f"{suite}-{_key(suite, wanted)}.tar"
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder / f"{suite}.lock"):
+    with _lock(folder / f"{archive.stem}.lock" if more else folder / f"{suite}.lock"):
         if not archive.exists():
-            _build(suite, archive)
+            _build(suite, wanted, archive)
             _forget_old(folder)
         archive.touch()
     return archive
@@ -44,13 +46,13 @@ def unpack(archive: Path, root: Path) -> None:
     run([*_DIE_WITH_US, "tar", "--extract", *keep, "--file", archive, "--directory", root])
 
 
-def _key(suite: str) -> str:
+def _key(suite: str, wanted: list[str]) -> str:
     distribution, _ = apt.distribution()
-    parts = [_RECIPE, distribution, suite, kernel.release(), kernel.architecture(), PACKAGES]
+    parts = [_RECIPE, distribution, suite, kernel.release(), kernel.architecture(), wanted]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _build(suite: str, archive: Path) -> None:
+def _build(suite: str, wanted: list[str], archive: Path) -> None:
     for leftover in archive.parent.glob(f".{suite}-*"):
         run(["rm", "-rf", "--one-file-system", leftover])
     with tempfile.TemporaryDirectory(prefix=f".{suite}-", dir=archive.parent) as temporary:
@@ -71,7 +73,7 @@ def _build(suite: str, archive: Path) -> None:
         ]
         run(
             [*_DIE_WITH_US, "mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar"]
-            + [f"--include={','.join(PACKAGES)}", f"--aptopt={folder / 'apt.conf'}"]
+            + [f"--include={','.join(wanted)}", f"--aptopt={folder / 'apt.conf'}"]
             + [f"--customize-hook={hook}" for hook in hooks]
             + [suite, folder / "root.tar", folder / "mirror.sources"],
             env={"DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(folder)},

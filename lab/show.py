@@ -6,7 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lab.state import Host, Lab
+from lab.state import Account, Host, Lab
+
+_ACCOUNT = (("user", "user"), ("login", "login"), ("credential file", "credential_file"))
 
 
 def host(name: str, server: Host, *, as_json: bool) -> None:
@@ -18,12 +20,21 @@ def host(name: str, server: Host, *, as_json: bool) -> None:
         return
     for label, key in (
         ("address", "address"),
-        ("user", "user"),
-        ("login", "login"),
-        ("credential file", "credential_file"),
+        *_ACCOUNT,
         ("host key", "host_key"),
         ("fingerprint", "host_key_sha256"),
     ):
+        print(f"{label:16}{data[key]}")
+
+
+def account(login: Account, *, as_json: bool) -> None:
+    """Print how to log in with an account."""
+    data = login.model_dump(mode="json")
+    data["credential_file"] = str(login.key_file or login.password_file)
+    if as_json:
+        print(json.dumps(data, indent=2))
+        return
+    for label, key in _ACCOUNT:
         print(f"{label:16}{data[key]}")
 
 

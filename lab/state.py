@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lab import atomic
 from lab.errors import LabError
 
-Login = Literal["key", "password"]
-
 
 class Registry(BaseModel):
     """The private registry on the bridge: TLS of the lab's CA, a pull-only account."""
@@ -39,19 +37,35 @@ class ImageRef(BaseModel):
     digest: str
 
 
-class Host(BaseModel):
-    """A simulated server as its provider hands it over."""
+class Account(BaseModel):
+    """A login of a server and what opens it; `login` is its kind."""
+
+    user: str
+    login: str
+    key_file: Path | None = None
+    password_file: Path | None = None
+
+
+class Host(Account):
+    """A simulated server as its provider hands it over.
+
+    `login` is a kind of `lab.logins`, or `cloud-init` where `user_data` made the account. A
+    `newcomer` belongs to no fleet yet. `docker_disk` is the size in MiB of a file system of its own
+    for Docker's data; `lost_gpus` have fallen off the bus whenever a driver is loaded;
+    `held` is a cloud-init that does not come to its end until it is released.
+    """
 
     address: str
     port: int = 22
-    user: str
-    login: Login
-    key_file: Path | None = None
-    password_file: Path | None = None
     os: str
     gpus: list[str]
     host_key: str
     host_key_sha256: str
+    newcomer: bool = False
+    user_data: Path | None = None
+    held: bool = False
+    docker_disk: int | None = None
+    lost_gpus: list[int] = []
 
 
 class Lab(BaseModel):
@@ -82,6 +96,11 @@ class Lab(BaseModel):
     def secrets(self) -> Path:
         """A directory only its owner can enter, for passwords and tokens."""
         return self.directory / "secrets"
+
+    @property
+    def own_known_hosts(self) -> Path:
+        """The host keys of all servers, as they are now; `known_hosts` are the fleet's pins."""
+        return self.directory / "hosts" / "known_hosts"
 
     @property
     def run(self) -> Path:

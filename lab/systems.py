@@ -28,6 +28,8 @@ SYSTEMS = {
         System(
             "ubuntu2404", "ubuntu", {"debian": "trixie", "ubuntu": "noble"}, "ubuntu", "generic"
         ),
+        # For those who have to say that they don't support it.
+        System("debian11", "debian", {"debian": "trixie", "ubuntu": "noble"}, "debian", "amd64"),
     )
 }
 

@@ -14,6 +14,7 @@ from torchrack.commands.doctor import doctor
 from torchrack.commands.explain import explain
 from torchrack.commands.init import init
 from torchrack.commands.lock import lock
+from torchrack.commands.onboard import onboard
 from torchrack.commands.plan import plan
 from torchrack.errors import TorchrackError
 
@@ -46,6 +47,7 @@ app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)
 app.command("deploy")(deploy)
+app.command("onboard")(onboard)
 app.add_typer(drift.app, name="drift")
 app.add_typer(data.app, name="data")
 

@@ -27,6 +27,24 @@ def test_host_keys_are_made_once_and_pinned(lab: Lab, host: Host) -> None:
     ]
 
 
+def test_pins_of_newcomers_are_for_others_to_write(lab: Lab, host: Host) -> None:
+    for name, number in (("gpu01", 11), ("box", 12)):
+        identity.ensure_host_keys(lab.machine_dir(name) / "identity", name)
+        address = f"10.86.7.{number}"
+        lab.hosts[name] = host.model_copy(update={"address": address, "newcomer": name == "box"})
+    identity.write_known_hosts(lab)
+    assert "10.86.7.12,box" in lab.own_known_hosts.read_text()
+    assert "10.86.7.12" not in lab.known_hosts.read_text()
+    assert lab.known_hosts.read_text().count("10.86.7.11,gpu01") == 3
+
+
+def test_a_server_that_goes_takes_its_passwords_along(lab: Lab) -> None:
+    for name, user in (("gpu01", ""), ("gpu01", "expired"), ("gpu011", "")):
+        identity.ensure_password(lab, name, user)
+    identity.forget_passwords(lab, "gpu01")
+    assert [path.name for path in lab.secrets.iterdir()] == ["gpu011_password"]
+
+
 def test_a_password_stays_the_same_and_private(lab: Lab) -> None:
     path = identity.ensure_password(lab, "gpu02")
     password = path.read_text()

@@ -49,7 +49,7 @@ def test_an_unknown_system_is_answered_with_those_there_are() -> None:
 def test_ssh_trusts_the_pinned_key_alone(lab: Lab, host: Host) -> None:
     lab.hosts["gpu01"] = host
     words = access.ssh_command(lab, "gpu01")
-    assert f"UserKnownHostsFile={lab.known_hosts}" in words
+    assert f"UserKnownHostsFile={lab.own_known_hosts}" in words
     assert "StrictHostKeyChecking=yes" in words
     assert words[-1] == "debian@10.86.7.11"
     with pytest.raises(LabError, match="it has gpu01"):
