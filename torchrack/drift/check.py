@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyinfra.api.exceptions import FactProcessError
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
@@ -22,7 +23,7 @@ from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import Problem
 from torchrack.facts.answers import Answers, Output, Request
 from torchrack.facts.stamp import STAMP
-from torchrack.facts.survey import HostSurvey
+from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.inventory import FleetHost
 from torchrack.lock.fleet import lock_of
 from torchrack.remote import Session, across, unknown
@@ -121,14 +122,18 @@ class _Checker:
     def host(self, session: Session) -> HostResult:
         """Check one host, in as few trips as its facts allow."""
         name, begun = session.host.name, time.monotonic()
-        answers, stamp, shown = Answers(name), None, None
+        answers, stamp = Answers(name), None
         survey = Request(str(HostSurvey().command()), 30)
-        wanted = unique([_STAMP, survey, probes.REQUEST, *self._guess(name)])
+        probe = probes.request(session.host.settings)
+        wanted = unique([_STAMP, survey, probe, *self._guess(name)])
         asked: list[Request] = []
+        shown: dict[str, Output] = {}
+        times = [time.time()]
         for _ in range(ROUNDS):
             outputs = _ask(session, wanted)
+            times.append(time.time())
             answers.add(outputs)
-            shown = shown or outputs.get(probes.REQUEST.command)
+            shown = shown or outputs
             asked += wanted
             stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
             deployed = stamp[1] if stamp else None
@@ -140,10 +145,18 @@ class _Checker:
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = asked[3:]
-        seen = probes.judge(shown, Subject(name, session.host.settings))
+        subject = Subject(
+            name,
+            session.host.settings,
+            _surveyed(shown.get(survey.command)),
+            asked=times[0],
+            answered=times[1],
+            own_keys=_own_keys(session.host),
+        )
+        seen = probes.judge(shown.get(probe.command), subject)
         return HostResult(
             name=name,
-            findings=(*evaluation.findings, *_no_stamp(context, stamp), *seen),
+            findings=_once((*evaluation.findings, *_no_stamp(context, stamp), *seen)),
             checked=_checked(self.stages, evaluation, seen),
             deployed=stamp[0] if stamp else None,
             seconds=time.monotonic() - begun,
@@ -173,6 +186,28 @@ def _checked(
 ) -> tuple[str, ...]:
     whole = tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
     return whole if any(one.kind == "unknown" for one in seen) else (*whole, "host")
+
+
+def _surveyed(output: Output | None) -> Survey | None:
+    """What the host is; None where it did not say, which the stages tell of by themselves."""
+    try:
+        return HostSurvey().process(output.lines) if output else None
+    except FactProcessError:
+        return None
+
+
+def _own_keys(host: FleetHost) -> tuple[str, ...]:
+    """The public half of the key that the inventory logs in with, where it lies beside it."""
+    key = host.data.get("ssh_key")
+    try:
+        return (Path(f"{key}.pub").expanduser().read_text(encoding="utf-8"),) if key else ()
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, each id once: the stamp can be told twice, by its stage and here."""
+    return tuple({one.id: one for one in reversed(findings)}.values())[::-1]
 
 
 def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:

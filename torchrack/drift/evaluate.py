@@ -102,7 +102,8 @@ def _operation(stage: str, operation: Declared, context: Context, result: Evalua
         _note(result, stage, _told(stage, context, operation.name, problem, error))
         if not isinstance(error, HostError) or isinstance(error, FactError):
             return
-    kind = _kind(operation, context)
+    # The stamp does not write itself down, and says of commits and settings nothing here.
+    kind = "drift" if stage == "stamp" else _kind(operation, context)
     if not heard and not isinstance(command, Refusal) and stage != "stamp":
         actual = "something that a deploy would change"
         heard = [Difference(_slug(operation.name), "", expected="as declared", actual=actual)]

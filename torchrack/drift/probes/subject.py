@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torchrack.drift.model import Class, Finding, Severity
 from torchrack.drift.severity import severity_of
+from torchrack.facts.survey import Survey
 from torchrack.settings.model import Settings
 
 
@@ -18,10 +19,18 @@ class Subject:
     Args:
         host: its name.
         settings: what is declared for it.
+        survey: what it is; None where that is not known, which the stages tell.
+        asked: this machine's time when it was asked, seconds since the epoch.
+        answered: the same when its answer was complete.
+        own_keys: public keys that the inventory itself logs in with.
     """
 
     host: str
     settings: Settings
+    survey: Survey | None = None
+    asked: float = 0.0
+    answered: float = 0.0
+    own_keys: tuple[str, ...] = ()
 
     def finding(
         self,
