@@ -75,9 +75,9 @@ def _inside(subject: Subject, workload: Workload, words: list[str]) -> Iterator[
         wanted = f"{workload.shm_size} bytes"
         yield _finding(subject, workload, "shm", wanted, f"{found} bytes")
     declared = (workload.stack, workload.nofile, workload.memlock)
-    for name, wanted, limit in zip(("stack", "nofile", "memlock"), declared, limits, strict=True):
-        if limit != ("unlimited" if wanted == -1 else str(wanted)):
-            yield _finding(subject, workload, f"ulimit-{name}", str(wanted), limit)
+    for name, most, limit in zip(("stack", "nofile", "memlock"), declared, limits, strict=True):
+        if limit != ("unlimited" if most == -1 else str(most)):
+            yield _finding(subject, workload, f"ulimit-{name}", str(most), limit)
 
 
 def _gpus(subject: Subject, workload: Workload, on_pci: int, found: int) -> Iterator[Finding]:
