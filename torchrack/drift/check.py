@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyinfra.api.exceptions import FactProcessError
+from paramiko import SSHException
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
-from torchrack.drift import certificates, fixes, memory, probes
+from torchrack.drift import certificates, fixes, memory, probes, witness
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
-from torchrack.drift.probes.subject import Subject
+from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
-from torchrack.errors import Problem
+from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
 from torchrack.facts.stamp import STAMP
-from torchrack.facts.survey import HostSurvey, Survey
+from torchrack.facts.survey import HostSurvey
 from torchrack.inventory import FleetHost
 from torchrack.lock.fleet import lock_of
 from torchrack.remote import Session, across, unknown
@@ -145,18 +145,12 @@ class _Checker:
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = asked[3:]
-        subject = Subject(
-            name,
-            session.host.settings,
-            _surveyed(shown.get(survey.command)),
-            asked=times[0],
-            answered=times[1],
-            own_keys=_own_keys(session.host),
-        )
+        subject = subject_of(session.host, shown.get(survey.command), times)
         seen = probes.judge(shown.get(probe.command), subject)
+        found = _once((*evaluation.findings, *_no_stamp(context, stamp), *seen))
         return HostResult(
             name=name,
-            findings=_once((*evaluation.findings, *_no_stamp(context, stamp), *seen)),
+            findings=_told(session, found, stamp[0].when if stamp else None),
             checked=_checked(self.stages, evaluation, seen),
             deployed=stamp[0] if stamp else None,
             seconds=time.monotonic() - begun,
@@ -181,28 +175,25 @@ def _ask(session: Session, wanted: tuple[Request, ...]) -> dict[str, Output]:
         raise unknown(session.host, f"an answer that was {error}", "look at the host") from error
 
 
+def _told(
+    session: Session, found: tuple[Finding, ...], deployed: dt.datetime | None
+) -> tuple[Finding, ...]:
+    """The findings with who and when; where the host can't say, as they are."""
+    script = witness.script(found, deployed, _now())
+    if not script:
+        return found
+    try:
+        lines = session.run(script, seconds=witness.SECONDS).out
+        return witness.told(found, lines, deployed)
+    except (HostError, OSError, SSHException, EOFError):
+        return found
+
+
 def _checked(
     stages: Sequence[Stage], evaluation: Evaluation, seen: Sequence[Finding]
 ) -> tuple[str, ...]:
     whole = tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
     return whole if any(one.kind == "unknown" for one in seen) else (*whole, "host")
-
-
-def _surveyed(output: Output | None) -> Survey | None:
-    """What the host is; None where it did not say, which the stages tell of by themselves."""
-    try:
-        return HostSurvey().process(output.lines) if output else None
-    except FactProcessError:
-        return None
-
-
-def _own_keys(host: FleetHost) -> tuple[str, ...]:
-    """The public half of the key that the inventory logs in with, where it lies beside it."""
-    key = host.data.get("ssh_key")
-    try:
-        return (Path(f"{key}.pub").expanduser().read_text(encoding="utf-8"),) if key else ()
-    except (OSError, UnicodeDecodeError):
-        return ()
 
 
 def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
