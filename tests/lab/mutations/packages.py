@@ -48,7 +48,7 @@ MUTATIONS = [
     ),
     Mutation(
         finding="base.package:unattended-upgrades.version",
-        severity="compat",
+        severity="security",
         harm=f"{_QUIET} remove unattended-upgrades",
         batch="units",
         host="gpu02",

@@ -2,6 +2,7 @@
 
 from tests.lab.mutation import Mutation
 
+_FABRIC = "/etc/systemd/system/nvidia-fabricmanager.service"
 _SPEC = "/var/run/cdi/nvidia.yaml"
 
 MUTATIONS = [
@@ -40,8 +41,12 @@ MUTATIONS = [
     Mutation(
         finding="driver.unit:nvidia-fabricmanager.service.running",
         severity="outage",
-        harm="systemd-run --quiet --unit=nvidia-fabricmanager sleep infinity",
+        harm="printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\n"
+        f"WantedBy=multi-user.target\\n' > {_FABRIC}; systemctl daemon-reload; "
+        "systemctl enable -q --now nvidia-fabricmanager",
         batch="units",
+        clean=f"rm {_FABRIC}; systemctl daemon-reload",
+        also=("driver.unit:nvidia-fabricmanager.service.enabled",),
     ),
     Mutation(
         finding="toolkit.unit:nvidia-cdi-refresh.path.enabled",
