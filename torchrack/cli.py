@@ -10,7 +10,9 @@ import typer
 
 from torchrack.commands import data, drift
 from torchrack.commands.deploy import deploy
+from torchrack.commands.doctor import doctor
 from torchrack.commands.explain import explain
+from torchrack.commands.init import init
 from torchrack.commands.lock import lock
 from torchrack.commands.plan import plan
 from torchrack.errors import TorchrackError
@@ -38,6 +40,8 @@ def torchrack(
     """GPU servers from bare to running PyTorch, declared, proven and kept."""
 
 
+app.command("init")(init)
+app.command("doctor")(doctor)
 app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)
