@@ -18,7 +18,7 @@ from torchrack.drift import certificates, fixes, memory, probes, witness
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
-from torchrack.drift.probes.subject import Subject
+from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
@@ -122,14 +122,18 @@ class _Checker:
     def host(self, session: Session) -> HostResult:
         """Check one host, in as few trips as its facts allow."""
         name, begun = session.host.name, time.monotonic()
-        answers, stamp, shown = Answers(name), None, None
+        answers, stamp = Answers(name), None
         survey = Request(str(HostSurvey().command()), 30)
-        wanted = unique([_STAMP, survey, probes.REQUEST, *self._guess(name)])
+        probe = probes.request(session.host.settings)
+        wanted = unique([_STAMP, survey, probe, *self._guess(name)])
         asked: list[Request] = []
+        shown: dict[str, Output] = {}
+        times = [time.time()]
         for _ in range(ROUNDS):
             outputs = _ask(session, wanted)
+            times.append(time.time())
             answers.add(outputs)
-            shown = shown or outputs.get(probes.REQUEST.command)
+            shown = shown or outputs
             asked += wanted
             stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
             deployed = stamp[1] if stamp else None
@@ -141,8 +145,9 @@ class _Checker:
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = asked[3:]
-        seen = probes.judge(shown, Subject(name, session.host.settings))
-        found = (*evaluation.findings, *_no_stamp(context, stamp), *seen)
+        subject = subject_of(session.host, shown.get(survey.command), times)
+        seen = probes.judge(shown.get(probe.command), subject)
+        found = _once((*evaluation.findings, *_no_stamp(context, stamp), *seen))
         return HostResult(
             name=name,
             findings=_told(session, found, stamp[0].when if stamp else None),
@@ -189,6 +194,11 @@ def _checked(
 ) -> tuple[str, ...]:
     whole = tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
     return whole if any(one.kind == "unknown" for one in seen) else (*whole, "host")
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, each id once: the stamp can be told twice, by its stage and here."""
+    return tuple({one.id: one for one in reversed(findings)}.values())[::-1]
 
 
 def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:
