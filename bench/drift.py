@@ -116,11 +116,11 @@ def _measured(
 def _inventory(folder: Path, host: FleetHost, port: int, count: int) -> Path:
     """Write an inventory of simulated hosts, with a lock that says of each what it says of one."""
     hosts = [(f"sim{n:03}", f"127.1.{n // 250}.{n % 250 + 1}") for n in range(count)]
-    known = folder / "known_hosts"
-    key = (folder / "host_key.pub").read_text()
-    known.write_text("".join(f"[{address}]:{port} {key}" for _, address in hosts))
     path = folder / f"{count}-{port}" / INVENTORY.name  # its name says which group data it has
     path.parent.mkdir()
+    known = path.with_suffix(".known_hosts")
+    key = (folder / "host_key.pub").read_text()
+    known.write_text("".join(f"[{address}]:{port} {key}" for _, address in hosts))
     path.write_text(
         _FLEET.format(
             lab=str(INVENTORY), key=str(folder / "login"), known=str(known), port=port, hosts=hosts

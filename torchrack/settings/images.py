@@ -10,9 +10,9 @@ from torchrack.settings.secret import Secret
 from torchrack.settings.section import Section
 from torchrack.settings.units import Seconds
 
-REFERENCE = r"^(?P<name>[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+)(:[\w.-]{1,128})?@sha256:[0-9a-f]{64}$"
+REFERENCE = r"^(?P<name>[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+)(:[A-Za-z0-9_.-]{1,128})?@sha256:[0-9a-f]{64}$"
 """An image reference pinned by digest: registry/name[:tag]@sha256:..."""
-TAGGED = r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+:[\w.-]{1,128}$"
+TAGGED = r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+:[A-Za-z0-9_.-]{1,128}$"
 """One whose digest the lock file has: registry/name:tag."""
 
 
