@@ -10,6 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,8 +82,9 @@ class Session:
         stdin, stdout, _ = self._client.exec_command(command, timeout=seconds + 15)
         channel = stdout.channel
         deadline = time.monotonic() + seconds + 15
-        stdin.write(text)
-        channel.shutdown_write()
+        with suppress(OSError):  # one that ended before it read all of it has said why
+            stdin.write(text)
+            channel.shutdown_write()
         out = self._lines(channel, channel.recv, deadline)
         err = self._lines(channel, channel.recv_stderr, deadline)
         if NO_ROOT in out:

@@ -64,6 +64,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["moment"] = lambda text: text[:16].replace("T", " ") + " UTC"
     return environment.get_template("report.html.j2")
 
 
