@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from paramiko import SSHException
 from pyinfra.context import ctx_state
@@ -103,13 +104,18 @@ def _all(
 
 @dataclass
 class _Checker:
-    """The check of each host; ``asked``: what hosts that answered were asked for."""
+    """The check of each host; ``asked``: what hosts that answered were asked for.
+
+    Hosts are asked side by side and judged in turn: Python runs one thread at a time anyway, and
+    what the first one needs (tables, templates) is read once, not by all that wait for it.
+    """
 
     stages: tuple[Stage, ...]
     state: StateStandIn
     inventory: str
     recalled: dict[str, list[Request]]
     asked: dict[str, list[Request]] = field(default_factory=dict)
+    turn: Lock = field(default_factory=Lock)
 
     def prepare(self, host: FleetHost) -> None:
         """Hand the host's settings to the stages."""
@@ -134,7 +140,8 @@ class _Checker:
             stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
             deployed = stamp[1] if stamp else None
             context = Context(self._stand_in(name), self.inventory, deployed)
-            evaluation = evaluate(self.stages, answers, context)
+            with self.turn:
+                evaluation = evaluate(self.stages, answers, context)
             wanted = unique(evaluation.missing)
             if not wanted:
                 break
