@@ -18,6 +18,7 @@ from torchrack import context as deploy_context
 from torchrack.drift import certificates, fixes, memory, probes, witness
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
+from torchrack.drift.foresight import foresee
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
 from torchrack.drift.probes.subject import Subject
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
@@ -130,7 +131,8 @@ class _Checker:
         name, begun = session.host.name, time.monotonic()
         answers, stamp, shown = Answers(name), None, None
         survey = Request(str(HostSurvey().command()), 30)
-        wanted = unique([_STAMP, survey, probes.REQUEST, *self._guess(name)])
+        guess = self._guess(name) or self._foresee(session.host, answers)
+        wanted = unique([_STAMP, survey, probes.REQUEST, *guess])
         asked: list[Request] = []
         for _ in range(ROUNDS):
             outputs = _ask(session, wanted)
@@ -142,12 +144,12 @@ class _Checker:
             context = Context(self._stand_in(name), self.inventory, deployed)
             with self.turn:
                 evaluation = evaluate(self.stages, answers, context)
-            wanted = unique(evaluation.missing)
-            if not wanted:
+            if not evaluation.missing:
                 break
+            wanted = unique(self._foresee(session.host, answers, evaluation))
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
-        self.asked[name] = asked[3:]
+        self.asked[name] = [one for one in unique(asked[3:]) if one.command in answers.used]
         seen = probes.judge(shown, Subject(name, session.host.settings))
         found = (*evaluation.findings, *_no_stamp(context, stamp), *seen)
         return HostResult(
@@ -163,6 +165,21 @@ class _Checker:
         """Return what a host was asked for last time; else what the last other one was."""
         others = list(self.asked.values()) or list(self.recalled.values())
         return self.recalled.get(name) or (others[-1] if others else ())
+
+    def _foresee(
+        self, host: FleetHost, answers: Answers, seen: Evaluation | None = None
+    ) -> list[Request]:
+        """Return what a look finds missing, and what it will find missing after that."""
+        with self.turn:
+            own = self._stand_in(host.name)
+            seen = seen or evaluate(self.stages, answers, Context(own, self.inventory, None))
+            self.state.hosts[host.name] = HostStandIn(host, self.state)
+            try:
+                self.prepare(host)
+                ahead = foresee(self.stages, answers, self._stand_in(host.name))
+            finally:
+                self.state.hosts[host.name] = own
+        return [*seen.missing, *ahead]
 
     def _stand_in(self, name: str) -> HostStandIn:
         return self.state.hosts[name]
