@@ -44,12 +44,17 @@ exec sed "s/@MARK@/$mark/" "{folder}/answers/${{address%% *}}/${{name%% *}}"
 
 
 def prepare(folder: Path) -> None:
-    """Make keys, and the program that answers."""
+    """Make keys, the folder for answers, and the program that answers."""
     for name in ("host_key", "login"):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
         )
     (folder / "answers").mkdir()
+    write_replay(folder)
+
+
+def write_replay(folder: Path) -> None:
+    """Write the program that sshd runs for whatever it is asked: ``replay`` in the folder."""
     replay = folder / "replay"
     replay.write_text(_REPLAY.format(folder=folder))
     replay.chmod(0o755)
