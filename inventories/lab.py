@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from torchrack.inventory import check_fleet, host
+from torchrack.inventory import check_fleet, host, hosts_of
 from torchrack.settings import (
     Base,
     Driver,
@@ -25,6 +25,7 @@ _folder = os.environ.get("TORCHRACK_LAB")
 _state_file = Path(_folder or _root / ".lab") / "state.json"
 # Several labs are several fleets: each keeps its lock with itself.
 lock_file = Path(_folder) / "lab.lock.yml" if _folder else None
+_hosts_file = _state_file.parent / "lab.hosts.yml"
 if not _state_file.is_file():
     sys.exit(f"There is no lab in {_state_file.parent}: start one with make lab.")
 _lab = json.loads(_state_file.read_text())
@@ -88,6 +89,15 @@ _training = Workload(
 _containers = {"gpu01": [_notebook, _shell], "gpu02": [_notebook, _training]}
 
 
+_everywhere = {
+    "base": _base,
+    "sshd": _sshd,
+    "driver": Driver(**_mirror),
+    "toolkit": Toolkit(**_mirror),
+    "images": _images,
+}
+
+
 def _host(name, entry):
     return host(
         name,
@@ -96,15 +106,31 @@ def _host(name, entry):
         user=entry["user"],
         key=entry["key_file"],
         known_hosts=_lab["known_hosts"],
-        base=_base,
-        sshd=_sshd,
-        driver=Driver(**_mirror),
-        toolkit=Toolkit(**_mirror),
-        images=_images,
         workloads=Workloads(containers=_containers.get(name, [_notebook])),
+        **_everywhere,
     )
 
 
-lab_hosts = [_host(name, entry) for name, entry in _lab["hosts"].items()]
+# A server made to be onboarded is none of the fleet until it is; then its entry is the one written.
+_onboarded = hosts_of(
+    __file__,
+    "lab_hosts",
+    user="torchrack",
+    key=_lab["ssh_key"],
+    # Not the lab's own file, which is written anew with each server that comes or goes.
+    known_hosts=_state_file.parent / "lab.known_hosts",
+    hosts_file=_hosts_file,
+    workloads=Workloads(containers=[_notebook]),
+    **_everywhere,
+)
+_names = {name for name, _ in _onboarded}
+lab_hosts = [
+    *(
+        _host(name, entry)
+        for name, entry in _lab["hosts"].items()
+        if not entry.get("newcomer") and name not in _names
+    ),
+    *_onboarded,
+]
 
 check_fleet(__file__, globals())

@@ -16,6 +16,8 @@ class Commands(LazyGroup):
     """The subcommands, in the order in which ``--help`` lists them."""
 
     places: ClassVar[Mapping[str, str]] = {
+        "init": "torchrack.commands.init:init",
+        "doctor": "torchrack.commands.doctor:doctor",
         "explain": "torchrack.commands.explain:explain",
         "plan": "torchrack.commands.plan:plan",
         "lock": "torchrack.commands.lock:lock",

@@ -12,27 +12,29 @@ An inventory is a Python file that pyinfra reads::
 
 Every list is a group; host keys are pinned in ``known_hosts`` beside the inventory file. The
 fleet's lock lies beside it as well, with ``.lock.yml`` in the place of ``.py``, or where a variable
-``lock_file`` of the inventory says.
+``lock_file`` of the inventory says. Hosts that commands write down (``torchrack onboard``) stand in
+a hosts file, which the inventory reads::
+
+    gpu = hosts_of(__file__, "gpu", user="torchrack", key="~/.ssh/lab")
 """
 
 from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torchrack.connect import connection_data
-from torchrack.errors import Problem
+from torchrack import hosts_file
+from torchrack.errors import Problem, ProblemsError
+from torchrack.host_entries import HostEntry, OpenGroup, host, hosts_of, taken
+from torchrack.lock.file import shown
 from torchrack.report import print_problems
 from torchrack.settings.check import check_settings
 from torchrack.settings.load import group_data_folders, load_folder
 from torchrack.settings.model import SECTIONS, Settings, merge
-from torchrack.settings.section import Section
-
-HostEntry = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -44,45 +46,8 @@ class FleetHost:
     settings: Settings
 
 
-_problems: list[Problem] = []
-
-
-def host(
-    name: str,
-    *,
-    address: str,
-    user: str,
-    known_hosts: str | Path,
-    port: int = 22,
-    key: str | Path | None = None,
-    agent: bool = False,
-    **settings: Section,
-) -> HostEntry:
-    """Declare a host.
-
-    Args:
-        name: the name it has in reports and in ``--limit``.
-        address: host name or IP address to connect to.
-        user: login with sudo.
-        known_hosts: the fleet's own known_hosts file with the host's key.
-        port: TCP port of sshd.
-        key: path of the private key to log in with.
-        agent: whether keys of the SSH agent may be used.
-        settings: sections for this host alone (``docker=Docker(...)``).
-
-    Returns:
-        The pair of name and data that pyinfra wants.
-    """
-    data = connection_data(
-        address=address,
-        port=port,
-        user=user,
-        known_hosts=str(Path(known_hosts).expanduser()),
-        key=str(Path(key).expanduser()) if key else None,
-        agent=agent,
-    )
-    _problems.extend(_connection_problems(name, data))
-    return name, data | settings
+_joining: list[OpenGroup] | None = None
+"""The groups that take hosts, while an inventory is read that may have none yet."""
 
 
 def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
@@ -92,19 +57,19 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
         inventory_file: the inventory's ``__file__``.
         names: the inventory's ``globals()``.
     """
-    problems = [*_problems]
-    _problems.clear()
+    problems, opened = taken()
     layers, found = _group_data(Path(inventory_file))
     problems += found + _stray_lists(inventory_file, names)
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
+    problems += _unread(inventory_file, opened, groups) + _twice(groups)
+    if _joining is not None:
+        _joining.extend(opened)
     if not problems:
         for entry in _merged(groups, layers, Path(inventory_file).stem):
             problems += check_settings(entry.name, entry.settings)
             problems += _unknown_sections(entry.name, entry.data)
-    if not any(groups.values()):
-        problems.append(
-            Problem(inventory_file, "Inventory", "no host", "at least one", "add a list of host()")
-        )
+    if not any(groups.values()) and _joining is None:
+        problems.append(_empty(inventory_file, opened))
     problems = list(dict.fromkeys(problems))  # what a group file says wrong, it says for each host
     if problems:
         print_problems("Settings", problems)
@@ -134,6 +99,90 @@ def load_fleet(inventory_file: str | Path) -> list[FleetHost]:
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
     layers, _ = _group_data(path)
     return _merged(groups, layers, path.stem)
+
+
+def load_open(inventory_file: str | Path) -> tuple[list[FleetHost], list[OpenGroup]]:
+    """Read an inventory that hosts are to join: its hosts, and the groups that take more.
+
+    As :func:`load_fleet`, but a fleet without a host is one that its first host can join.
+
+    Args:
+        inventory_file: path of the inventory.
+    """
+    global _joining  # noqa: PLW0603 - an inventory has no other way to reach the caller
+    opened: list[OpenGroup] = []
+    _joining = opened
+    try:
+        return load_fleet(inventory_file), opened
+    finally:
+        _joining = None
+
+
+def _empty(inventory_file: str, opened: Iterable[OpenGroup]) -> Problem:
+    inventory = shown(inventory_file)
+    fix = (
+        f"torchrack onboard {inventory} --name gpu01 --address ADDRESS"
+        if opened
+        else "add a list of host()"
+    )
+    return Problem(inventory, "Inventory", "no host", "at least one", fix)
+
+
+def _unread(
+    inventory_file: str, opened: Iterable[OpenGroup], groups: Mapping[str, Any]
+) -> list[Problem]:
+    """Hosts that were written down and that the inventory leaves out, or puts elsewhere."""
+    problems = []
+    read: dict[Path, set[str]] = {hosts_file.path_of(inventory_file).resolve(): set()}
+    for group in opened:
+        read.setdefault(group.hosts_file, set()).add(group.name)
+        if group.name not in groups:
+            what, needed = f"Group {group.name}", f"a variable {group.name} that takes its hosts"
+            fix = f'write {group.name} = hosts_of(__file__, "{group.name}", ...)'
+            problems.append(Problem(shown(inventory_file), what, "none", needed, fix))
+    for file, names in read.items():
+        try:
+            there = hosts_file.read(file)
+        except ProblemsError as error:
+            problems += error.problems  # told once, where hosts_of has told them too
+            continue
+        problems += [
+            Problem(
+                shown(file),
+                f"Group {group}",
+                f"{len(there[group])} host(s) that {shown(inventory_file)} does not read",
+                f'{group} = hosts_of(__file__, "{group}", ...) in the inventory',
+                "add that line to the inventory, or move the hosts to a group that it reads",
+            )
+            for group in there
+            if there[group] and group not in names
+        ]
+    return problems
+
+
+def _twice(groups: Mapping[str, Any]) -> list[Problem]:
+    """Two hosts of one name, and hosts of a hosts file that others stand for already."""
+    problems = []
+    seen: dict[str, dict[str, Any]] = {}
+    entries = (entry for group in groups.values() for entry in group if _is_entry(entry))
+    for name, data in entries:
+        other = seen.setdefault(name, data)
+        if _place(other) != _place(data) or other.get("_hosts_file") != data.get("_hosts_file"):
+            found = f"two hosts, at {_place(other)} and {_place(data)}"
+            fix = "rename one, or take one out of the inventory or its hosts file"
+            problems.append(Problem(name, "Name", found, "one host of that name", fix))
+    at: dict[str, str] = {}
+    for name, data in seen.items():
+        other_name = at.setdefault(_place(data), name)
+        if other_name != name and (data.get("_hosts_file") or seen[other_name].get("_hosts_file")):
+            found = f"{_place(data)}, which is {other_name}'s"
+            fix = "correct one, or take one out of the inventory or its hosts file"
+            problems.append(Problem(name, "Address", found, "an address of its own", fix))
+    return problems
+
+
+def _place(data: Mapping[str, Any]) -> str:
+    return f"{data.get('ssh_hostname')} port {data.get('ssh_port')}"
 
 
 def _group_data(inventory_file: Path) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
@@ -204,20 +253,13 @@ def _unknown_sections(name: str, data: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
-def _connection_problems(name: str, data: Mapping[str, Any]) -> list[Problem]:
-    problems = []
-    for what, field in (("SSH key", "ssh_key"), ("known_hosts file", "ssh_known_hosts_file")):
-        path = data.get(field)
-        if path and not Path(path).is_file():
-            problems.append(
-                Problem(name, what, f"no file {path}", "a readable file", "correct the path")
-            )
-    port = data["ssh_port"]
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        problems.append(
-            Problem(name, "SSH port", repr(port), "a number from 1 to 65535", "correct the port")
-        )
-    return problems
-
-
-__all__ = ["FleetHost", "check_fleet", "host", "load_fleet"]
+__all__ = [
+    "FleetHost",
+    "HostEntry",
+    "OpenGroup",
+    "check_fleet",
+    "host",
+    "hosts_of",
+    "load_fleet",
+    "load_open",
+]
