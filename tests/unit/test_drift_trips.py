@@ -107,6 +107,7 @@ def host_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """All hosts answer, and nobody looks into what they tell beside the operations."""
     monkeypatch.setattr(check, "_ask", answer)
     monkeypatch.setattr(check.probes, "judge", lambda *_: [])
+    monkeypatch.setattr(check, "subject_of", lambda *_: None)
     monkeypatch.setattr(check, "_no_stamp", lambda *_: [])
 
 

@@ -20,7 +20,7 @@ from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.foresight import foresee
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
-from torchrack.drift.probes.subject import Subject
+from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
@@ -129,15 +129,19 @@ class _Checker:
     def host(self, session: Session) -> HostResult:
         """Check one host, in as few trips as its facts allow."""
         name, begun = session.host.name, time.monotonic()
-        answers, stamp, shown = Answers(name), None, None
+        answers, stamp = Answers(name), None
         survey = Request(str(HostSurvey().command()), 30)
+        probe = probes.request(session.host.settings)
         guess = self._guess(name) or self._foresee(session.host, answers)
-        wanted = unique([_STAMP, survey, probes.REQUEST, *guess])
+        wanted = unique([_STAMP, survey, probe, *guess])
         asked: list[Request] = []
+        shown: dict[str, Output] = {}
+        times = [time.time()]
         for _ in range(ROUNDS):
             outputs = _ask(session, wanted)
+            times.append(time.time())
             answers.add(outputs)
-            shown = shown or outputs.get(probes.REQUEST.command)
+            shown = shown or outputs
             asked += wanted
             stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
             deployed = stamp[1] if stamp else None
@@ -150,8 +154,9 @@ class _Checker:
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = [one for one in unique(asked[3:]) if one.command in answers.used]
-        seen = probes.judge(shown, Subject(name, session.host.settings))
-        found = (*evaluation.findings, *_no_stamp(context, stamp), *seen)
+        subject = subject_of(session.host, shown.get(survey.command), times)
+        seen = probes.judge(shown.get(probe.command), subject)
+        found = _once((*evaluation.findings, *_no_stamp(context, stamp), *seen))
         return HostResult(
             name=name,
             findings=_told(session, found, stamp[0].when if stamp else None),
@@ -213,6 +218,11 @@ def _checked(
 ) -> tuple[str, ...]:
     whole = tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
     return whole if any(one.kind == "unknown" for one in seen) else (*whole, "host")
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, each id once: the stamp can be told twice, by its stage and here."""
+    return tuple({one.id: one for one in reversed(findings)}.values())[::-1]
 
 
 def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:
