@@ -91,6 +91,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="10,100,300")
     parser.add_argument("--delays", default="0,50", help="milliseconds there and back")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--no-bare", action="store_true", help="leave out the loop with the check's own script"
+    )
     chosen = parser.parse_args()
     if not Path("/usr/sbin/sshd").exists():
         sys.exit("This machine has no sshd to play the hosts: install the package openssh-server")
@@ -112,7 +115,7 @@ def main() -> None:
             for delay in map(int, chosen.delays.split(",")):
                 for count in sizes:
                     with _delayed(Fleet(folder, host, replay, plain), delay) as fleet:
-                        _measured(fleet, count, delay, chosen.runs)
+                        _measured(fleet, count, delay, chosen.runs, bare=not chosen.no_bare)
 
 
 def _answers(folder: Path, host: FleetHost, count: int) -> int:
@@ -144,14 +147,14 @@ def _delayed(fleet: Fleet, delay: int) -> Iterator[Fleet]:
         yield Fleet(fleet.folder, fleet.host, replay, plain)
 
 
-def _measured(fleet: Fleet, count: int, delay: int, runs: int) -> None:
+def _measured(fleet: Fleet, count: int, delay: int, runs: int, *, bare: bool) -> None:
     """Measure one size of fleet: all rows in turn, run by run, so that they share the weather."""
     inventory = _inventory(fleet, count)
     login = fleet.folder / "login"
     facts = [*FLOOR, fleet.plain.port, login, count]
     script = [*FLOOR, fleet.replay.port, login, count, fleet.folder / "script"]
     check = [BIN / "torchrack", "drift", inventory, "--deploy", DEPLOY, "--json"]
-    floor, bare = Row("floor: 40 facts"), Row("floor: the check's script and answer")
+    floor, same = Row("floor: 40 facts"), Row("floor: the check's script and answer")
     first, later = Row("drift, nothing remembered"), Row("drift")
     measure([*check[:3], "--help"], {})  # what was never imported has to be compiled once
     for number in range(runs):
@@ -159,11 +162,12 @@ def _measured(fleet: Fleet, count: int, delay: int, runs: int) -> None:
         _add(floor, facts, fleet.plain)
         _add(first, check, fleet.replay, cache)
         _add(later, check, fleet.replay, cache)
-        _add(bare, script, fleet.replay)
+        if bare:
+            _add(same, script, fleet.replay)
     for row in (first, later):
         row.trips = _trips(row, count)
     load = os.getloadavg()[0]
-    for row in (floor, bare, first, later):
+    for row in (floor, *([same] if bare else []), first, later):
         print(row.text(f"{count} | {delay} ms", floor), flush=True)
     print(f"measured {count} hosts at {delay} ms with a load of {load:.0f}", file=sys.stderr)
 
