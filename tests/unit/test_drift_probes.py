@@ -117,7 +117,9 @@ def subject(*, docker: Docker | None = None, survey: Survey = SURVEY, **drift: o
         "docker": docker or Docker(),
         "base": Base(authorized_keys=[DECLARED]),
     }
-    return Subject("gpu01", merge([layers]), survey, 1000.0, 1001.0, own_keys=(f"{OWN} x",))
+    return Subject(
+        "gpu01", merge([layers]), survey, 1000.0, 1001.0, (f"{OWN} x",), {"10de:2335": 1}
+    )
 
 
 def ids(judge, lines: list[str], **drift: object) -> list[str]:
@@ -237,6 +239,14 @@ def test_a_way_to_become_root_or_to_log_in(line: str, finding: str, allowed: dic
         assert ids(accounts.judge, lines, **allowed) == []
 
 
+def test_an_sshd_that_says_nothing_leaves_the_rest_told():
+    found = list(accounts.judge([*ACCOUNTS, "sshd silent", "docker ann"], subject()))
+    assert [(one.id, one.kind) for one in found] == [
+        ("host.accounts-keys", "unknown"),
+        ("host.account:ann.docker", "drift"),
+    ]
+
+
 def test_the_fix_of_a_key_deletes_that_line_alone():
     line = f"key debian /home/debian/.ssh/authorized_keys {OTHER} eve"
     (found,) = accounts.judge([*ACCOUNTS, line], subject())
@@ -308,7 +318,11 @@ def test_what_preflight_would_refuse(old: str, new: str, finding: str):
     ("survey", "finding"),
     [
         (replace(SURVEY, version="99"), "host.system:os.supported"),
-        (replace(SURVEY, nvidia=()), "host.system:gpus.present"),
+        (replace(SURVEY, nvidia=()), "host.system:gpus.count"),
+        (
+            replace(SURVEY, nvidia=(*SURVEY.nvidia, PciFunction("0000:2a:00.0", "2335", "030200"))),
+            "host.system:gpus.count",
+        ),
     ],
 )
 def test_a_host_that_preflight_would_refuse(survey: Survey, finding: str):

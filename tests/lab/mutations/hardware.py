@@ -67,6 +67,17 @@ MUTATIONS = [
         mend="umount /usr/bin/dmesg; rm /run/dmesg",
     ),
     Mutation(
+        finding="host.system:gpus.count",
+        severity="outage",
+        # Gone from the bus, and so from nvidia-smi and from new containers as well.
+        harm="cp -a /sys/bus/pci/devices /run/pci; rm -r $(grep -l '^0x10de' /run/pci/*/vendor | "
+        "head -n 1 | xargs dirname); mount --bind /run/pci /sys/bus/pci/devices",
+        batch="logins",
+        host="gpu02",
+        kind="hardware",
+        mend="umount /sys/bus/pci/devices; rm -r /run/pci",
+    ),
+    Mutation(
         # A driver upgraded without a reboot: the old module is loaded, all else is the new one.
         finding="driver.module:*.next-boot",
         severity="outage",

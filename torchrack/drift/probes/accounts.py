@@ -17,8 +17,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
 
     Args:
         lines: "root NAME" (uid 0), "docker NAME" (in the group), "sudoers FILE", "login NAME"
-            (the account of this check), "key NAME FILE LINE" for each authorized key, and "source
-            OPTION VALUE" for what else sshd takes keys from.
+            (the account of this check), "key NAME FILE LINE" for each authorized key, "source
+            OPTION VALUE" for what else sshd takes keys from, "sshd silent" where it did not say.
         subject: the host.
 
     Raises:
@@ -39,6 +39,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
         elif kind == "sudoers" and name not in (OURS, *allowed.sudoers):
             found, fix = f"/etc/sudoers.d/{name}", f"rm /etc/sudoers.d/{name}, or drift.sudoers"
             yield _finding(subject, f"sudoers:{name}", found, fix)
+        elif kind == "sshd":
+            yield subject.unknown("accounts-keys", "Where sshd takes keys from", "sshd -T failed")
         elif kind == "source" and name.partition(" ")[2] not in allowed.key_sources:
             option, _, value = name.partition(" ")
             found = f"sshd takes keys from {value} ({option})"

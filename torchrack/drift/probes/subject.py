@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from torchrack.drift.severity import severity_of
 from torchrack.facts.answers import Output
 from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.inventory import FleetHost
+from torchrack.lock.fleet import lock_of
 from torchrack.settings.model import Settings
 
 
@@ -28,6 +29,7 @@ class Subject:
         asked: this machine's time when it was asked, seconds since the epoch.
         answered: the same when its answer was complete.
         own_keys: public keys that the inventory itself logs in with.
+        gpus: PCI id to the number of GPUs when the host was locked; None where it is not.
     """
 
     host: str
@@ -36,6 +38,7 @@ class Subject:
     asked: float = 0.0
     answered: float = 0.0
     own_keys: tuple[str, ...] = ()
+    gpus: Mapping[str, int] | None = None
 
     def finding(
         self,
@@ -85,6 +88,8 @@ def subject_of(host: FleetHost, survey: Output | None, times: Sequence[float]) -
         survey: what HostSurvey's command printed there.
         times: this machine's time before the probes went over and after their answer.
     """
+    lock = lock_of(host.data)
+    group = lock.group(host.name) if lock else None
     return Subject(
         host.name,
         host.settings,
@@ -92,6 +97,7 @@ def subject_of(host: FleetHost, survey: Output | None, times: Sequence[float]) -
         asked=times[0],
         answered=times[1],
         own_keys=_own_keys(host),
+        gpus=group.found.gpus if group else None,
     )
 
 

@@ -7,12 +7,13 @@ stage tells of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from torchrack.drift.model import Finding, Severity
 from torchrack.drift.probes.subject import Subject
 from torchrack.facts.survey import Survey
-from torchrack.preflight.checks import gpus, packages
+from torchrack.lock.apply import gpus_of
+from torchrack.preflight.checks import packages
 from torchrack.preflight.checks import system as machine
 from torchrack.preflight.facts import HostFacts
 from torchrack.preflight.subject import Check
@@ -21,7 +22,6 @@ from torchrack.preflight.subject import Subject as Preflight
 _CHECKS: tuple[tuple[Check, str, Severity], ...] = (
     (machine.operating_system, "system:os.supported", "compat"),
     (machine.clock, "system:clock.offset", "outage"),
-    (gpus.present, "system:gpus.present", "outage"),
     (packages.foreign_docker, "docker:engine.source", "compat"),
     (packages.runfile_driver, "driver:files.owner", "compat"),
 )
@@ -49,6 +49,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     yield from _apt(told, subject)
     if subject.survey is None:
         return
+    yield from _gpus(subject.survey, subject)
     preflight = Preflight(
         subject.host,
         _facts(told, subject.survey),
@@ -58,6 +59,30 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     )
     for check, name, severity in _CHECKS:
         yield from _problems(preflight, check, name, severity, subject)
+
+
+def _gpus(survey: Survey, subject: Subject) -> Iterator[Finding]:
+    """Yield a finding where the PCI bus has other GPUs than when the host was locked.
+
+    One that is gone from the bus is gone from nvidia-smi and from the containers as well, so that
+    those agree.
+    """
+    found = gpus_of(survey)
+    if subject.gpus is not None and found != subject.gpus:
+        yield subject.finding(
+            "system:gpus.count",
+            "GPUs on the PCI bus",
+            expected=_counted(subject.gpus),
+            actual=_counted(found),
+            fix="look for the missing one with lspci and in the BMC's log, and power-cycle it; "
+            "where the change was meant, run torchrack lock",
+            kind="hardware",
+            severity="outage",
+        )
+
+
+def _counted(gpus: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} of {device}" for device, count in sorted(gpus.items())) or "none"
 
 
 def _facts(told: dict[str, list[str]], survey: Survey) -> HostFacts:
