@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from torchrack.commands import data, drift
+from torchrack.commands.adopt import adopt
 from torchrack.commands.deploy import deploy
 from torchrack.commands.explain import explain
 from torchrack.commands.lock import lock
@@ -46,6 +47,7 @@ app.command("lock")(lock)
 app.command("deploy")(deploy)
 app.command("onboard")(onboard)
 app.command("offboard")(offboard)
+app.command("adopt")(adopt)
 app.add_typer(drift.app, name="drift")
 app.add_typer(data.app, name="data")
 
