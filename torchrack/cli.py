@@ -11,7 +11,9 @@ import typer
 from torchrack.commands import data, drift
 from torchrack.commands.adopt import adopt
 from torchrack.commands.deploy import deploy
+from torchrack.commands.doctor import doctor
 from torchrack.commands.explain import explain
+from torchrack.commands.init import init
 from torchrack.commands.lock import lock
 from torchrack.commands.offboard import offboard
 from torchrack.commands.onboard import onboard
@@ -41,6 +43,8 @@ def torchrack(
     """GPU servers from bare to running PyTorch, declared, proven and kept."""
 
 
+app.command("init")(init)
+app.command("doctor")(doctor)
 app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from paramiko import Agent as PublicAgent
+from paramiko import Agent as SSHAgent
 from paramiko import (
     AgentKey,
     AuthenticationException,
     BadAuthenticationType,
+    PKey,
     SSHException,
     Transport,
 )
@@ -169,7 +170,7 @@ def agent_key(where: str, chosen: Agent) -> AgentKey:
     Raises:
         HostError: there is no agent, it does not hold the key, or nobody says which of several.
     """
-    keys = PublicAgent().get_keys()
+    keys = SSHAgent().get_keys()
     if chosen.key is not None:
         wanted = key_of(credentials.public_key(where, chosen.key))
         keys = tuple(k for k in keys if wanted and k.get_base64() == wanted[1])

@@ -14,8 +14,6 @@ from torchrack.onboard.gpu_check.read import Counted, InContainer, Smi
 from torchrack.workloads.workload import by_digest
 
 _POWER = "power the server off and on; a GPU that stays away has a Xid in dmesg: send it back"
-_KILLED = (124, 137)
-"""Exit statuses of timeout(1)."""
 
 
 def judge(
@@ -119,7 +117,7 @@ class _Case:
 
     def _container(self, inside: InContainer) -> Iterator[Problem]:
         what = f"Container of {self._name()} with all GPUs"
-        if inside.status in _KILLED:
+        if inside.late:
             yield self._problem(
                 what,
                 f"no end after {self.seconds} s: {inside.said or 'nothing was said'}",
@@ -143,8 +141,9 @@ class _Case:
             "as on the host",
             "systemctl restart nvidia-cdi-refresh on the host writes the CDI spec anew",
         )
-        if inside.status not in _KILLED:
-            yield from self._torch(inside, len(inside.smi.usable))
+        if not inside.late:
+            answered = inside.smi if inside.smi.state is State.OK else self.before.smi
+            yield from self._torch(inside, len(answered.usable))
 
     def _torch(self, inside: InContainer, expected: int) -> Iterator[Problem]:
         what, torch = f"PyTorch in {self._name()}", inside.torch
@@ -161,7 +160,7 @@ class _Case:
         if not torch["cuda"]:
             if not self._declares_no_cuda():
                 yield self._no_cuda(torch)
-        elif torch["error"] or (torch["count"] != expected and not inside.mig):
+        elif torch["error"] or not self._seen(torch["count"], expected, inside):
             yield self._problem(
                 f"GPUs in {what}",
                 f"{torch['count']} {torch['error']}".strip(),
@@ -169,6 +168,10 @@ class _Case:
                 "compare the driver with the image's CUDA version: torchrack explain",
             )
         yield from self._steps(torch)
+
+    @staticmethod
+    def _seen(count: int, expected: int, inside: InContainer) -> bool:
+        return count > 0 if inside.mig else count == expected
 
     def _no_cuda(self, torch: Mapping[str, Any]) -> Problem:
         cuda = self.chosen.facts.cuda if self.chosen and self.chosen.facts else None
