@@ -129,6 +129,14 @@ def test_shows_the_plan_and_leaves_after_both_answers(fleet: Fleet) -> None:
     assert fleet.names() == {"gpu02"}
 
 
+def test_no_server_steers_the_terminal(fleet: Fleet) -> None:
+    plan = Plan("gpu01", (), ("container \x1b[2Jtheirs, which is not ours",))
+    fleet.answers["gpu01"] = Seen(Presence(), plan)
+    result = fleet.run("gpu01", "--dry-run")
+    assert "theirs, which is not ours" in result.output
+    assert "\x1b" not in result.output
+
+
 def test_a_plan_for_machines(fleet: Fleet) -> None:
     result = fleet.run("gpu01", "--dry-run", "--json")
     assert result.exit_code == 0

@@ -99,7 +99,7 @@ def unknown(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(("name", "text"), sources(), ids=lambda value: value[:40])
+@pytest.mark.parametrize(("name", "text"), [*sources()], ids=lambda value: value[:40])
 def test_offboarding_knows_every_path_of_a_stage(name: str, text: str) -> None:
     assert not unknown(text), (
         f"{name} names paths that torchrack offboard would leave behind: add them to "

@@ -17,6 +17,7 @@ from torchrack.adopt.limits import to_size
 from torchrack.adopt.run import Adopted
 from torchrack.driver import driver_packages
 from torchrack.lock.file import shown
+from torchrack.report import printable
 
 SCHEMA = 1
 
@@ -25,11 +26,11 @@ def show(console: Console, made: Adopted, place: Place, *, settings: str, hosts:
     """Print everything, the proposal ready to be copied."""
     _section(console, f"What {place.name} runs")
     for what, there in facts(made.found):
-        console.print(Text(f"  {what:<22}{there}"), soft_wrap=True)
+        console.print(printable(f"  {what:<22}{there}"), soft_wrap=True)
     _section(console, f"For {shown(place.group.hosts_file)}")
-    console.print(Text(hosts), soft_wrap=True)
+    console.print(printable(hosts), soft_wrap=True)
     _section(console, f"For {shown(place.settings_file)}")
-    console.print(Text(settings), soft_wrap=True)
+    console.print(printable(settings), soft_wrap=True)
     if made.overruled:
         _section(console, f"What {shown(place.inventory)} says otherwise, and what holds")
         _lines(console, made.overruled)
@@ -38,7 +39,7 @@ def show(console: Console, made: Adopted, place: Place, *, settings: str, hosts:
         for heading in ("What", "Found", "Why, or what comes of it"):
             table.add_column(heading, overflow="fold")
         for one in made.proposal.unexpressed:
-            table.add_row(Text(one.what), Text(one.found), Text(one.reason))
+            table.add_row(*map(printable, (one.what, one.found, one.reason)))
         console.print(table)
     if made.proposal.notes:
         _section(console, "What stays as it is")
@@ -133,7 +134,7 @@ def _ahead(console: Console, ahead: Ahead) -> None:
             table.add_column(heading, overflow="fold")
         for one in ahead.changes:
             told = f"{one.what} ({one.id.partition('.')[2]})"
-            table.add_row(one.stage, Text(told), Text(one.actual), Text(one.expected))
+            table.add_row(*map(printable, (one.stage, told, one.actual, one.expected)))
         console.print(table)
     elif not ahead.problems:
         _section(console, "The next deploy would change nothing")
@@ -145,4 +146,4 @@ def _section(console: Console, title: str) -> None:
 
 def _lines(console: Console, sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        console.print(Text(f"  {sentence}"), soft_wrap=True)
+        console.print(printable(f"  {sentence}"), soft_wrap=True)

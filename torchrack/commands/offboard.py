@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.text import Text
 
 from torchrack.commands.fleet import limited, read_fleet
 from torchrack.commands.offboard_text import as_data, show_outcomes, show_plans
@@ -20,7 +19,7 @@ from torchrack.offboard.forget import forget, stands_in
 from torchrack.offboard.model import Options, Outcome
 from torchrack.offboard.run import Seen, offboard_host, see
 from torchrack.remote import across
-from torchrack.report import console, print_problems
+from torchrack.report import console, print_problems, printable
 from torchrack.settings.units import read_seconds
 
 _COMMAND = "torchrack offboard"
@@ -131,7 +130,7 @@ def _gone(hosts: list[FleetHost], *, dry_run: bool, yes: bool) -> list[Outcome]:
         problem = answers[host.name]
         found = problem.found if isinstance(problem, Problem) else ""
         text = f"{host.name}: {found}. It would only be taken out of the fleet's files"
-        console().print(Text(text), soft_wrap=True)
+        console().print(printable(text), soft_wrap=True)
     if dry_run:
         raise typer.Exit(0)
     if not yes:
@@ -203,7 +202,7 @@ def _options(force: bool, wait: str, purge: bool, delete_data: bool, unharden: b
 
 
 def _told(name: str, text: str) -> None:
-    console().print(Text(f"{name}: {text}"), soft_wrap=True)
+    console().print(printable(f"{name}: {text}"), soft_wrap=True)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from torchrack.offboard.model import Outcome, Plan
+from torchrack.report import printable
 
 
 def show_plans(console: Console, plans: Sequence[Plan]) -> None:
@@ -59,4 +60,6 @@ def _head(console: Console, text: str) -> None:
 
 
 def _line(console: Console, style: str, text: str) -> None:
-    console.print(Text(f"  {text}", style=style), soft_wrap=True)
+    line = printable(f"  {text}")
+    line.stylize(style)
+    console.print(line, soft_wrap=True)

@@ -58,7 +58,7 @@ def stays(now: Presence, options: Options) -> Iterable[str]:
     if options.purge:
         yield "what those packages had pulled in (sudo apt-get autoremove shows it)"
         if any(name in ENGINE for name in there):
-            yield "/var/lib/docker with what is in it"
+            yield "/var/lib/docker and /var/lib/containerd with what is in them"
 
 
 def needs_reboot(now: Presence, options: Options) -> bool:
