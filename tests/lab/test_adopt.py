@@ -162,6 +162,7 @@ def test_it_is_told_what_is_there(looked_at: tuple[dict[str, Any], str, str]) ->
         "live_restore=False",
         '"data-root": "/srv/docker"',
         '"userland-proxy": true',
+        '"userland-proxy-path": "/usr/sbin/docker-proxy"',
         "key_fingerprint=",
         '"office_root": ',
         'name="trainer-1"',
@@ -196,6 +197,15 @@ def test_no_secret_leaves_the_server(looked_at: tuple[dict[str, Any], str, str])
     text = json.dumps(looked_at[0])
     assert "s3cr3t" not in text
     assert "API_TOKEN" in text
+
+
+def test_it_is_told_where_a_deploy_would_stop(
+    looked_at: tuple[dict[str, Any], str, str],
+) -> None:
+    ahead = looked_at[0]["ahead"]
+    fixes = [one["fix"] for one in ahead["stops"]]
+    assert [fix for fix in fixes if "sudo rm /etc/apt/sources.list.d/theirs.list" in fix] == fixes
+    assert "2 running container(s)" in ahead["docker"]
 
 
 def test_the_next_deploy_would_move_no_package(
@@ -253,6 +263,23 @@ def test_what_was_written_can_be_locked(fleet: Fleet) -> None:
     settings.write_text(text.replace("Toolkit\n", "Toolkit, file\n", 1))
     locked = fleet.lab.lock(inventory=str(fleet.inventory))
     assert "580.105.08" in locked.output
+
+
+def test_a_deploy_with_it_leaves_alone_what_runs(fleet: Fleet) -> None:
+    """After what the look ahead has asked for: one source a repository, and live-restore."""
+    running = (
+        "docker ps --no-trunc --format '{{.ID}}' | xargs docker inspect -f "
+        "'{{.Name}} {{.Id}} {{.State.StartedAt}}'; cat /proc/sys/kernel/random/boot_id; "
+        "dpkg-query -W -f '${Package} ${Version}\\n' '*nvidia*' 'docker*' 'containerd*' 'libcuda*'"
+    )
+    settings = fleet.folder / "group_data" / "adopted.py"
+    settings.write_text(settings.read_text().replace("live_restore=False", "live_restore=True"))
+    fleet.lab.ssh(HOST, "rm /etc/apt/sources.list.d/theirs.list")
+    before = fleet.lab.ssh(HOST, running).stdout
+    fleet.lab.lock(inventory=str(fleet.inventory))
+    fleet.lab.run(BIN / "torchrack", "deploy", fleet.inventory, "--yes")
+    assert fleet.lab.ssh(HOST, running).stdout == before
+    assert "/trainer_1" in before
 
 
 def test_a_second_time_it_is_a_host_of_the_fleet(fleet: Fleet) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from torchrack.adopt import text
+from torchrack.adopt.ahead import after_merge
 from torchrack.adopt.candidate import with_proposal
 from torchrack.adopt.containers import gpus
 from torchrack.adopt.found import Found, parse
 from torchrack.adopt.model import Proposal
 from torchrack.adopt.propose import propose, sections
+from torchrack.docker.engine import configuration
 from torchrack.driver import Module
 from torchrack.facts.packages import Package
 from torchrack.inventory import FleetHost
@@ -76,7 +78,12 @@ def test_proposes_what_is_there(found: Found, tmp_path: Path) -> None:
     assert isinstance(engine, Docker)
     assert engine.source == "distro"
     assert engine.log_driver == "json-file"
-    assert engine.extra == {"userland-proxy": True, "icc": True, "data-root": "/srv/docker"}
+    assert engine.extra == {
+        "icc": True,
+        "userland-proxy": True,
+        "userland-proxy-path": "/usr/sbin/docker-proxy",
+        "data-root": "/srv/docker",
+    }
     assert isinstance(images, Images)
     assert list(images.catalog) == ["tools"]
     assert "@sha256:" in images.catalog["tools"]
@@ -160,6 +167,12 @@ def test_keys_of_daemon_json_that_none_does(
     daemon: dict[str, Any] | str, what: str, reason: str, found: Found
 ) -> None:
     assert any(reason in one for one in reasons(docker(daemon, found), what))
+
+
+def test_a_proxy_whose_program_is_not_found_is_told(found: Found) -> None:
+    proposal = propose(replace(found, proxy=""))
+    assert reasons(proposal, "userland-proxy")
+    assert "userland-proxy" not in proposal.sections["docker"]["extra"]  # type: ignore[operator]
 
 
 def test_keys_of_others_are_left_alone(found: Found) -> None:
@@ -314,3 +327,38 @@ def test_the_inventorys_own_sections_stand_above_the_proposal(tmp_path: Path) ->
     assert settings.sshd.login_grace_time == 60
     assert settings.sshd.max_auth_tries == 2
     assert lost == ["sshd.max_auth_tries = 2"]
+
+
+@pytest.mark.parametrize(
+    ("daemon", "settings", "said"),
+    [
+        ({}, {"live_restore": False}, "and its 2 running container(s) with it"),
+        ({}, {"live_restore": True}, "2 running container(s) live through it"),
+        ({"live-restore": False}, {"live_restore": True}, "live through it"),
+        (
+            {},
+            {"live_restore": True, "extra": {"userland-proxy": True}},
+            "and its 2 running container(s) with it",
+        ),
+        (
+            {"live-restore": True},
+            {"live_restore": True, "extra": {"userland-proxy": True}},
+            "2 running container(s) live through it",
+        ),
+    ],
+)
+def test_what_a_deploy_does_to_the_engine(
+    daemon: dict[str, Any], settings: dict[str, Any], said: str, found: Found
+) -> None:
+    now = replace(found, daemon_json=json.dumps(daemon))
+    assert said in after_merge(now, Docker(**settings))
+
+
+def test_an_engine_that_has_all_of_it_goes_on(found: Found) -> None:
+    wanted = Docker(live_restore=False, nofile=4096)
+    there = json.dumps(configuration(wanted))
+    assert after_merge(replace(found, daemon_json=there), wanted) == ""
+    assert after_merge(replace(found, daemon_json="{}", info={}), wanted) == ""
+    more = json.dumps({**configuration(wanted), "live-restore": True})
+    again = after_merge(replace(found, daemon_json=more), wanted)
+    assert again.startswith("Docker reloads because of live-restore")

@@ -15,8 +15,13 @@ from pathlib import Path
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
+from torchrack.adopt.found import Found
 from torchrack.apt.offers import ask_offers, driver_versions
 from torchrack.contract.model import Answer
+from torchrack.docker.daemon_json import NotAnObjectError, merge, step
+from torchrack.docker.daemon_json import parse as parse_json
+from torchrack.docker.engine import configuration
+from torchrack.drift import fixes
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, evaluate
 from torchrack.drift.model import Finding
@@ -34,6 +39,7 @@ from torchrack.preflight.script import script
 from torchrack.preflight.subject import Subject
 from torchrack.remote import Session, unknown
 from torchrack.run import ALWAYS, name_of, stages_of
+from torchrack.settings.docker import Docker
 
 ROUNDS = 8
 """Trips before it is given up."""
@@ -45,21 +51,28 @@ class Ahead:
 
     Args:
         problems: what would keep it from beginning, or from being locked.
+        stops: where it would stop, unless an earlier stage of it mends that.
         changes: what it would change, as the drift check tells it.
+        docker: what becomes of the running engine and its containers; empty: nothing.
         seconds: how long it took to find out.
     """
 
     problems: tuple[Problem, ...] = ()
+    stops: tuple[Finding, ...] = ()
     changes: tuple[Finding, ...] = ()
+    docker: str = ""
     seconds: float = 0.0
 
 
-def look_ahead(session: Session, host: FleetHost, deploy_file: Path, inventory: Path) -> Ahead:
+def look_ahead(
+    session: Session, host: FleetHost, found: Found, deploy_file: Path, inventory: Path
+) -> Ahead:
     """Return what a deploy would do.
 
     Args:
         session: the server.
         host: the server with the settings that it would have.
+        found: what runs there.
         deploy_file: the fleet's deploy file.
         inventory: the inventory's path, for messages.
 
@@ -73,8 +86,8 @@ def look_ahead(session: Session, host: FleetHost, deploy_file: Path, inventory: 
     try:
         facts = parse(answer.out, answer.err)
     except UnclearAnswer as error:
-        found = f"an answer that makes no sense: {error}"
-        raise unknown(host, found, "look at the host") from error
+        said = f"an answer that makes no sense: {error}"
+        raise unknown(host, said, "look at the host") from error
     problems = check(Subject(host.name, facts, host.settings, asked, time.time()))
     try:
         group = _locked(session, host, facts)
@@ -84,8 +97,64 @@ def look_ahead(session: Session, host: FleetHost, deploy_file: Path, inventory: 
         return Ahead((*problems, group), seconds=time.monotonic() - begun)
     lock = Lock(schema=1, groups=(group,))
     exact = FleetHost(host.name, host.data, apply.exact(host.settings, lock, group))
-    changes = _changes(session, exact, group, deploy_file, inventory)
-    return Ahead(tuple(problems), changes, time.monotonic() - begun)
+    findings = _findings(session, exact, group, deploy_file, inventory)
+    joins = {one.id.removeprefix("base.") for one in findings if one.stage == "base"}
+    stops = tuple(
+        one
+        for one in findings
+        # The stage base makes the account a member of the group, before sshd asks for it.
+        if not (_is_mended(one, inventory) or _is_joined(one, joins))
+    )
+    return Ahead(
+        tuple(problems),
+        stops,
+        tuple(one for one in findings if _is_mended(one, inventory)),
+        after_merge(found, exact.settings.docker),
+        time.monotonic() - begun,
+    )
+
+
+def _is_mended(finding: Finding, inventory: Path) -> bool:
+    """Whether a deploy does it by itself."""
+    return finding.fix == fixes.deploy(str(inventory), finding.host, finding.stage)
+
+
+def _is_joined(finding: Finding, joins: set[str]) -> bool:
+    user = finding.id.removeprefix("sshd.groups-of-")
+    return user != finding.id and f"account:{user}.groups" in joins
+
+
+def after_merge(found: Found, settings: Docker) -> str:
+    """Return what a running engine needs once our keys are in its daemon.json; empty: nothing.
+
+    Args:
+        found: what runs there.
+        settings: the section.
+    """
+    if not found.info:
+        return ""
+    try:
+        now = parse_json(found.daemon_json or "")
+    except NotAnObjectError:
+        return ""
+    merged = merge(now, configuration(settings), {})
+    needed = step(now, merged)
+    if needed == "none":
+        return ""
+    keys = sorted(key for key in merged if merged[key] != now.get(key, ...))
+    why = f"because of {', '.join(keys)} in daemon.json"
+    running = sum(bool(one["State"].get("Running")) for one in found.containers)
+    if needed == "reload":
+        return f"Docker reloads {why}; containers go on"
+    # dockerd refuses to reload such a file, and does not learn live-restore before it ends.
+    unread = merged.get("userland-proxy") is True and "userland-proxy-path" not in merged
+    if merged.get("live-restore") is True and (now.get("live-restore") is True or not unread):
+        return f"Docker restarts {why}; {running} running container(s) live through it"
+    return (
+        f"Docker RESTARTS {why}, and its {running} running container(s) with it: "
+        "live_restore=True lets them live through it"
+        + (", if docker.extra says userland-proxy-path as well" if unread else "")
+    )
 
 
 def _locked(session: Session, host: FleetHost, facts: HostFacts) -> Group | Problem:
@@ -117,7 +186,7 @@ def _locked(session: Session, host: FleetHost, facts: HostFacts) -> Group | Prob
     return made.group
 
 
-def _changes(
+def _findings(
     session: Session, host: FleetHost, group: Group, deploy_file: Path, inventory: Path
 ) -> tuple[Finding, ...]:
     """Run each operation as far as its first command, with facts asked for in batches."""

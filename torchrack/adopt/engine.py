@@ -119,10 +119,10 @@ def _networks(keys: Json, proposal: Proposal) -> None:
 
 
 def _rest(keys: Json, found: Found, proposal: Proposal) -> None:
-    # Declared, these would be turned off; what containers rely on now goes on.
-    extra: dict[str, Any] = {
-        key: True for key in ("userland-proxy", "icc") if keys.get(key, True) is not False
-    }
+    # A deploy would turn these off; what containers rely on now goes on.
+    extra: dict[str, Any] = {"icc": True} if keys.get("icc", True) is not False else {}
+    if keys.get("userland-proxy", True) is not False:
+        extra |= _proxy(keys, found, proposal)
     root = keys.get("data-root") or found.info.get("DockerRootDir")
     if root and root != "/var/lib/docker":
         extra["data-root"] = root
@@ -139,6 +139,20 @@ def _rest(keys: Json, found: Found, proposal: Proposal) -> None:
     others = sorted(keys.keys() - _OURS - NOT_EXTRA.keys())
     if others:
         proposal.notes.append(f"daemon.json's {', '.join(others)}: a deploy leaves them alone")
+
+
+def _proxy(keys: Json, found: Found, proposal: Proposal) -> Json:
+    """The userland proxy with its path: dockerd refuses to reload a file with the first alone.
+
+    Seen with 26.1.5: "userland-proxy is enabled, but userland-proxy-path is not set". Without that
+    reload it does not learn live-restore before it restarts, and containers end.
+    """
+    path = keys.get("userland-proxy-path") or found.proxy
+    if path:
+        return {"userland-proxy": True, "userland-proxy-path": path}
+    reason = "its program was not found: a deploy turns it off"
+    proposal.cannot("userland-proxy", "on", reason)
+    return {}
 
 
 def _is_on(features: object, name: str) -> bool:

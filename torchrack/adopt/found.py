@@ -41,6 +41,7 @@ class Found:
         info: ``docker info``; empty where no engine answers.
         containers: ``docker container inspect`` of all.
         images: image id to ``docker image inspect``, of images that containers use.
+        proxy: path of Docker's userland proxy, empty where it is not found.
         registry_cas: registry to the PEM text of its CA.
         registry_logins: registries that root has an account for.
         packages: driver, toolkit and engine, as dpkg knows them.
@@ -69,6 +70,7 @@ class Found:
     info: Mapping[str, Any] = field(default_factory=dict)
     containers: tuple[Mapping[str, Any], ...] = ()
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    proxy: str = ""
     registry_cas: Mapping[str, str] = field(default_factory=dict)
     registry_logins: tuple[str, ...] = ()
     packages: Mapping[str, Package] = field(default_factory=dict)
@@ -152,6 +154,7 @@ def parse(lines: Iterable[str], facts: HostFacts, user: str) -> Found:
         info=json.loads(parts["info"][0]) if parts.get("info") else {},
         containers=tuple(json.loads(line) for line in parts.get("containers", ())),
         images={one["Id"]: one for one in map(json.loads, parts.get("images", ()))},
+        proxy="".join(parts["proxy"][:1]),
         registry_cas={
             path.split("/")[-2]: text for path, text in _encoded(parts["registry-cas"]).items()
         },

@@ -108,7 +108,7 @@ def adopt(
         if deploy_file is not None and not wrong:
             told("looking at what a deploy with these settings would do")
             member = replace(host, settings=settings)
-            ahead = look_ahead(session, member, deploy_file, place.inventory)
+            ahead = look_ahead(session, member, found, deploy_file, place.inventory)
         return Adopted(found, proposal, tuple(overruled), tuple(wrong), ahead, session.trips)
 
 

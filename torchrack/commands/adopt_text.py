@@ -15,6 +15,7 @@ from torchrack.adopt.candidate import Place
 from torchrack.adopt.found import Found
 from torchrack.adopt.limits import to_size
 from torchrack.adopt.run import Adopted
+from torchrack.drift.model import Finding
 from torchrack.driver import driver_packages
 from torchrack.lock.file import shown
 from torchrack.report import printable
@@ -114,20 +115,34 @@ def as_data(made: Adopted, *, settings: str, hosts: str, written: Sequence[str])
         if ahead is None
         else {
             "problems": [asdict(one) for one in ahead.problems],
-            "changes": [
-                {"stage": one.stage, "what": one.what, "id": one.id,
-                 "expected": one.expected, "actual": one.actual}
-                for one in ahead.changes
-            ],
+            "docker": ahead.docker,
+            "stops": [_finding(one) | {"fix": one.fix} for one in ahead.stops],
+            "changes": [_finding(one) for one in ahead.changes],
         },
         "written": list(written),
-    }  # fmt: skip
+    }
+
+
+def _finding(one: Finding) -> dict[str, str]:
+    return {
+        "stage": one.stage,
+        "what": one.what,
+        "id": one.id,
+        "expected": one.expected,
+        "actual": one.actual,
+    }
 
 
 def _ahead(console: Console, ahead: Ahead) -> None:
     if ahead.problems:
         _section(console, "What keeps a deploy from beginning")
         _lines(console, [str(one).partition(": ")[2] for one in ahead.problems])
+    if ahead.stops:
+        _section(console, "Where a deploy would stop, unless an earlier stage of it mends that")
+        _lines(console, [f"{one.what}: found {one.actual}. {one.fix}" for one in ahead.stops])
+    if ahead.docker:
+        _section(console, "Docker, at the next deploy")
+        _lines(console, [ahead.docker])
     if ahead.changes:
         table = Table(title="What the next deploy would change", title_justify="left")
         for heading in ("Stage", "Change", "Now", "Then"):
@@ -136,7 +151,7 @@ def _ahead(console: Console, ahead: Ahead) -> None:
             told = f"{one.what} ({one.id.partition('.')[2]})"
             table.add_row(*map(printable, (one.stage, told, one.actual, one.expected)))
         console.print(table)
-    elif not ahead.problems:
+    elif not (ahead.problems or ahead.stops):
         _section(console, "The next deploy would change nothing")
 
 
