@@ -108,7 +108,7 @@ def look_ahead(
     return Ahead(
         tuple(problems),
         stops,
-        tuple(one for one in findings if _is_mended(one, inventory)),
+        tuple(one for one in findings if one not in stops),
         after_merge(found, exact.settings.docker),
         time.monotonic() - begun,
     )
