@@ -42,3 +42,25 @@ def lab(bare_lab: Lab, first_deploy: Deploy) -> Lab:
     """The same two servers after the deploy."""
     assert first_deploy.rc == 0
     return bare_lab
+
+
+@pytest.fixture(scope="module")
+def calm(lab: Lab) -> Lab:
+    """The lab after a deploy that changed nothing any more, so that the stamps are of now."""
+    lab.deploy()
+    return lab
+
+
+TRIED = pytest.StashKey[list[tuple[bool, bool]]]()
+"""Of each mutation that was tried: whether it was found, and whether it was mended."""
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many mutations of healthy hosts the drift check found."""
+    tried = config.stash.get(TRIED, [])
+    if tried:
+        found, mended = (sum(one) for one in zip(*tried, strict=True))
+        text = f"drift mutations: found {found} / {len(tried)}, mended {mended} / {len(tried)}"
+        terminalreporter.write_line(text)
