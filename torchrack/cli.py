@@ -22,6 +22,8 @@ class Commands(LazyGroup):
         "plan": "torchrack.commands.plan:plan",
         "lock": "torchrack.commands.lock:lock",
         "onboard": "torchrack.commands.onboard:onboard",
+        "adopt": "torchrack.commands.adopt:adopt",
+        "offboard": "torchrack.commands.offboard:offboard",
         "deploy": "torchrack.commands.deploy:deploy",
         "drift": "torchrack.commands.drift:app",
         "data": "torchrack.commands.data:app",

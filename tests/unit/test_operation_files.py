@@ -17,8 +17,12 @@ GROUP = grp.getgrgid(os.getgid()).gr_name
 
 
 @pytest.fixture(autouse=True)
-def _keep_predecessors_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PREVIOUS", str(tmp_path / "previous"))
+def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a host keeps in /var/lib/torchrack."""
+    folder = tmp_path_factory.mktemp("kept")
+    for name in ("PREVIOUS", "ORIGINALS", "WRITTEN"):
+        monkeypatch.setattr(files, name, str(folder / name.lower()))
+    return folder
 
 
 def put(dest: Path, content: str | bytes, **arguments: object) -> Outcome:
@@ -56,12 +60,29 @@ def test_mends_the_mode_alone(tmp_path: Path) -> None:
     assert dest.stat().st_mode & 0o7777 == 0o600
 
 
-def test_keeps_the_predecessor(tmp_path: Path) -> None:
+def test_keeps_the_predecessor(tmp_path: Path, kept: Path) -> None:
     dest = tmp_path / "file"
     put(dest, "old\n")
     put(dest, "new\n")
     assert dest.read_text() == "new\n"
-    assert Path(f"{tmp_path}/previous{dest}").read_text() == "old\n"
+    assert Path(f"{kept}/previous{dest}").read_text() == "old\n"
+
+
+def test_keeps_what_was_there_before_ours_for_good(tmp_path: Path, kept: Path) -> None:
+    dest = tmp_path / "file"
+    dest.write_text("theirs\n")
+    put(dest, "ours\n")
+    put(dest, "ours, newer\n")
+    assert Path(f"{kept}/originals{dest}").read_text() == "theirs\n"
+    assert (kept / "written").read_text() == f"{dest}\n"
+
+
+def test_a_file_of_ours_has_no_original(tmp_path: Path, kept: Path) -> None:
+    dest = tmp_path / "file"
+    put(dest, "ours\n")
+    put(dest, "ours, newer\n")
+    assert not (kept / "originals").exists()
+    assert (kept / "written").read_text() == f"{dest}\n"
 
 
 def test_refused_content_leaves_the_old_file(tmp_path: Path) -> None:

@@ -23,9 +23,29 @@ def read_ca(path: str, now: datetime | None = None) -> str:
             is not a CA's or not valid now.
     """
     try:
-        certificates = x509.load_pem_x509_certificates(Path(path).expanduser().read_bytes())
+        data = Path(path).expanduser().read_bytes()
     except OSError as error:
         raise TorchrackError(f"{path} can't be read: {error.strerror}") from None
+    return _one_ca(data, path, now)
+
+
+def read_text(text: str, path: str, now: datetime | None = None) -> str:
+    """Return the one CA certificate in a PEM text, as clean PEM.
+
+    Args:
+        text: the text.
+        path: where it is from, for messages.
+        now: the time to check its validity at; unset means now.
+
+    Raises:
+        TorchrackError: as :func:`read_ca`.
+    """
+    return _one_ca(text.encode(), path, now)
+
+
+def _one_ca(data: bytes, path: str, now: datetime | None) -> str:
+    try:
+        certificates = x509.load_pem_x509_certificates(data)
     except ValueError:
         raise TorchrackError(f"{path} holds no certificate in PEM form") from None
     if len(certificates) != 1:

@@ -63,5 +63,5 @@ def _listed(joining: Joining, inventory: Path) -> Problem:
         "Inventory",
         f"it stands in {shown(inventory)}",
         "a server that is in no fleet yet",
-        f"torchrack offboard {shown(inventory)} --name {joining.newcomer.name}",
+        f"torchrack offboard {shown(inventory)} {joining.newcomer.name}",
     )

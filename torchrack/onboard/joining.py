@@ -243,7 +243,7 @@ def _another(row: Row, host: FleetHost, inventory: Path) -> list[Problem]:
             f"{asked} asked for, and {there} in {shown(inventory)}",
             "a name that is not taken, or the same machine",
             f"choose another --name, correct {option}, or: "
-            f"torchrack offboard {shown(inventory)} --name {row.name}",
+            f"torchrack offboard {shown(inventory)} {row.name}",
         )
         for what, asked, there, option in pairs
         if asked is not None and asked != there
@@ -257,7 +257,7 @@ def _taken(row: Row, other: str, inventory: Path) -> Problem:
         f"{row.address} port {row.port or 22}, which is {other}'s in {shown(inventory)}",
         "an address of its own",
         f"correct --address, onboard it as {other}, or: "
-        f"torchrack offboard {shown(inventory)} --name {other}",
+        f"torchrack offboard {shown(inventory)} {other}",
     )
 
 

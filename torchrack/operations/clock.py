@@ -12,8 +12,8 @@ from torchrack.facts.gather import gather
 from torchrack.operations import apt, files, units
 from torchrack.operations.guard import Commands, operation
 
-_TIMESYNCD = "/etc/systemd/timesyncd.conf.d/torchrack.conf"
-_CHRONY = "/etc/chrony/sources.d/torchrack.sources"
+TIMESYNCD = "/etc/systemd/timesyncd.conf.d/torchrack.conf"
+CHRONY = "/etc/chrony/sources.d/torchrack.sources"
 
 
 @operation
@@ -36,14 +36,14 @@ def synchronised(*, servers: Sequence[str]) -> Commands:
 def _timesyncd(servers: Sequence[str]) -> Commands:
     yield from apt.packages._inner(versions={"systemd-timesyncd": None})
     content = files.render("base/timesyncd.conf.j2", servers=servers)
-    yield from files.put._inner(dest=_TIMESYNCD, content=content)
-    yield from units.unit._inner(unit="systemd-timesyncd.service", inputs=(_TIMESYNCD,))
+    yield from files.put._inner(dest=TIMESYNCD, content=content)
+    yield from units.unit._inner(unit="systemd-timesyncd.service", inputs=(TIMESYNCD,))
 
 
 def _chrony(servers: Sequence[str]) -> Commands:
     content = files.render("base/chrony.sources.j2", servers=servers)
-    yield from files.put._inner(dest=_CHRONY, content=content)
-    yield from units.unit._inner(unit="chrony.service", inputs=(_CHRONY,))
+    yield from files.put._inner(dest=CHRONY, content=content)
+    yield from units.unit._inner(unit="chrony.service", inputs=(CHRONY,))
 
 
 def _refuse_servers(service: str, servers: Sequence[str]) -> None:

@@ -27,6 +27,10 @@ from torchrack.operations.guard import Commands, operation
 FILES = Path(__file__).parents[2] / "files"
 PREVIOUS = "/var/lib/torchrack/previous"
 """Where the predecessor of each replaced file is kept on the host."""
+ORIGINALS = "/var/lib/torchrack/original"
+"""Where a file stays that was there before ours came; ``torchrack offboard`` brings it back."""
+WRITTEN = "/var/lib/torchrack/written"
+"""The files that we wrote on the host, a path a line."""
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(FILES),
@@ -36,6 +40,7 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701 - configuration files, not HTML
 )
+_TEMPLATES.filters["quote"] = shlex.quote
 
 _SCRIPT = """set -eu
 umask 077
@@ -50,12 +55,17 @@ sum=$(sha256sum < "$tmp")
 chown {owner}:{group} -- "$tmp"
 chmod {mode} -- "$tmp"
 {validate}
-if [ -e "$dest" ]; then
-    keep={previous}"$dest"
-    install -d -m 0700 {previous}
-    mkdir -p -- "$(dirname -- "$keep")"
-    cp -a -- "$dest" "$keep"
+keep() {{
+    install -d -m 0700 "$1"
+    mkdir -p -- "$(dirname -- "$1$dest")"
+    cp -a -- "$dest" "$1$dest"
+}}
+if ! grep -qxsF -- "$dest" {written}; then
+    [ ! -e "$dest" ] || keep {originals}
+    mkdir -p -- "$(dirname -- {written})"
+    echo "$dest" >> {written}
 fi
+[ ! -e "$dest" ] || keep {previous}
 mv -fT -- "$tmp" "$dest"
 """
 
@@ -116,6 +126,8 @@ def put(
         mode=shlex.quote(mode),
         validate=check,
         previous=PREVIOUS,
+        originals=ORIGINALS,
+        written=WRITTEN,
     )
     # Through standard input: content never stands in a process list or a world-readable file.
     yield StringCommand(script, _stdin=[base64.b64encode(data).decode()])

@@ -21,10 +21,10 @@ from torchrack.sshd import options as sshd
 from torchrack.sshd.canary import ProveCanary
 from torchrack.sshd.proof import ProveLogin
 
-_SCRIPT = "/usr/local/lib/torchrack/sshd-rollback"
-_UNITS = "/etc/systemd/system/torchrack-sshd-rollback"
+ROLLBACK = "/usr/local/lib/torchrack/sshd-rollback"
+ROLLBACK_UNITS = "/etc/systemd/system/torchrack-sshd-rollback"
 
-_CLOUD = "/etc/cloud/cloud.cfg.d/99-torchrack.cfg"
+CLOUD = "/etc/cloud/cloud.cfg.d/99-torchrack.cfg"
 
 _CLOCKS_DIFFER = 0.25
 """Seconds between the two readings of the clock that the fact compares, on a busy host."""
@@ -96,7 +96,7 @@ def hardened(*, settings: Sshd, users: Sequence[str]) -> Commands:
     _refuse_ineffective(declared, gather(SshdCandidate, content=content, users=list(users)))
     yield ProveCanary(content, users)
     yield from _install_rollback(settings.rollback_timeout)
-    units = _UNITS.rpartition("/")[2]
+    units = ROLLBACK_UNITS.rpartition("/")[2]
     yield StringCommand(
         _ACTIVATE.format(drop_in=shlex.quote(sshd.DROP_IN), sha256=sha256, units=units),
         _stdin=[base64.b64encode(content.encode()).decode()],
@@ -110,7 +110,7 @@ def hardened(*, settings: Sshd, users: Sequence[str]) -> Commands:
 def cloud_init_keeps_passwords_off() -> Commands:
     """Tell cloud-init, where there is one, that passwords are off: it sets its own at boot."""
     if gather(Exists, path="/etc/cloud/cloud.cfg.d"):
-        yield from put._inner(dest=_CLOUD, content=read("sshd/99-torchrack.cfg"))
+        yield from put._inner(dest=CLOUD, content=read("sshd/99-torchrack.cfg"))
     else:
         host.noop("no cloud-init")
 
@@ -148,10 +148,10 @@ def _in_place(now: SshdState, sha256: str) -> bool:
 
 def _install_rollback(timeout: int) -> Commands:
     for dest, content, mode in (
-        (_SCRIPT, read("sshd/sshd-rollback"), "0755"),
-        (f"{_UNITS}.service", read("sshd/torchrack-sshd-rollback.service"), "0644"),
+        (ROLLBACK, read("sshd/sshd-rollback"), "0755"),
+        (f"{ROLLBACK_UNITS}.service", read("sshd/torchrack-sshd-rollback.service"), "0644"),
         (
-            f"{_UNITS}.timer",
+            f"{ROLLBACK_UNITS}.timer",
             render("sshd/torchrack-sshd-rollback.timer.j2", timeout=timeout),
             "0644",
         ),

@@ -16,7 +16,7 @@ from torchrack.facts.upgrades import AptConfig, AptConfiguration
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 
-_CONF = "/etc/apt/apt.conf.d/90torchrack-unattended-upgrades"
+CONF = "/etc/apt/apt.conf.d/90torchrack-unattended-upgrades"
 
 
 @operation
@@ -31,7 +31,7 @@ def unattended(*, enabled: bool) -> Commands:
     content = files.render(
         "base/90torchrack-unattended-upgrades.j2", enabled=enabled, blocked=table().blocked
     )
-    yield from files.put._inner(dest=_CONF, content=content, validate="apt-config -c {} dump >&-")
+    yield from files.put._inner(dest=CONF, content=content, validate="apt-config -c {} dump >&-")
     problem = upgrade_problem(gather(AptConfig), enabled)
     if problem is not None:
         found, needed = problem
@@ -41,7 +41,7 @@ def unattended(*, enabled: bool) -> Commands:
                 what="Unattended upgrades (apt-config dump)",
                 found=found,
                 needed=needed,
-                fix=f"look for a file below /etc/apt/apt.conf.d that sorts after {_CONF}",
+                fix=f"look for a file below /etc/apt/apt.conf.d that sorts after {CONF}",
             )
         )
 

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, field_validator
 from torchrack.settings.section import Section
 from torchrack.settings.units import Bytes
 
-_NOT_EXTRA = {
+NOT_EXTRA = {
     "hosts": "the unit's -H flag says where dockerd listens; a TCP socket is root for whoever asks",
     "containerd": "the unit's --containerd flag says it",
     "log-driver": "it has a field of its own: log_driver",
@@ -87,6 +87,6 @@ class Docker(Section):
     @classmethod
     def _extra_is_ours_to_set(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for key in value:
-            if key in _NOT_EXTRA:
-                raise ValueError(f"without {key}: {_NOT_EXTRA[key]}")
+            if key in NOT_EXTRA:
+                raise ValueError(f"without {key}: {NOT_EXTRA[key]}")
         return value

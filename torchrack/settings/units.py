@@ -32,3 +32,12 @@ Seconds = Annotated[
     int, BeforeValidator(lambda value: _parse(value, _TIMES, "90s")), Field(ge=0, strict=True)
 ]
 """A time in seconds; also written as ``"90s"``, ``"5min"`` or ``"2h"``."""
+
+
+def read_seconds(text: str) -> int:
+    """Return a time that a person wrote, as "90s" or "30min", in seconds.
+
+    Raises:
+        ValueError: it is none; the message says how one is written.
+    """
+    return int(str(_parse(text, _TIMES, "90s")))
