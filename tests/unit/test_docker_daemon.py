@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +142,42 @@ def test_live_restore_is_reloaded_before_the_restart_that_needs_it(
     wanted = dump({"icc": False, "live-restore": live_restore})
     (script,) = plan(daemon.running, replace(RUNNING, taken="{}", daemon_json=wanted))
     assert ("reloaded || true" in script) is live_restore
+
+
+@pytest.mark.parametrize(
+    ("lives", "running", "restarts"),
+    [("true", "a b", True), ("false", "", True), ("false", "a b", False)],
+    ids=["live-restore", "no container", "containers would stop"],
+)
+def test_no_container_is_stopped_by_a_restart(
+    plan: Plan, tmp_path: Path, lives: str, running: str, restarts: bool
+) -> None:
+    """The script runs here, with programs in the place of Docker's and systemd's."""
+    wanted = dump({"icc": False, "live-restore": True})
+    (script,) = plan(daemon.running, replace(RUNNING, taken="{}", daemon_json=wanted))
+    programs = {
+        "docker": f"case $1 in info) echo {lives} ;; ps) for id in {running}; do echo $id; done ;; esac",
+        "systemctl": f'echo "$*" >> {tmp_path}/said',
+        "journalctl": "echo Reloaded configuration: userland-proxy-path is missing",
+        "mkdir": "",
+        "cp": "",
+        "rm": "",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("restart docker.service" in (tmp_path / "said").read_text()) is restarts
+    assert (done.returncode == 0) is restarts
+    if not restarts:
+        assert "2 running container(s) would stop" in done.stderr
+        assert "userland-proxy-path is missing" in done.stderr
 
 
 def test_without_a_unit_the_message_says_so(plan: Plan) -> None:
