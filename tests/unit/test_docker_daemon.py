@@ -156,7 +156,8 @@ def test_no_container_is_stopped_by_a_restart(
     wanted = dump({"icc": False, "live-restore": True})
     (script,) = plan(daemon.running, replace(RUNNING, taken="{}", daemon_json=wanted))
     programs = {
-        "docker": f"case $1 in info) echo {lives} ;; ps) for id in {running}; do echo $id; done ;; esac",
+        "docker": f"case $1 in info) echo {lives} ;; "
+        f"ps) for id in {running}; do echo $id; done ;; esac",
         "systemctl": f'echo "$*" >> {tmp_path}/said',
         "journalctl": "echo Reloaded configuration: userland-proxy-path is missing",
         "mkdir": "",
