@@ -132,7 +132,11 @@ served() {
         read -r token < "/etc/torchrack/workloads/$2/jupyter_token"
         with=$(printf 'Authorization: token %s\r\n' "$token"; echo .)
         wrong=$(printf 'Authorization: token %064d\r\n' 0; echo .)
-        echo "jupyter $2 $(jupyter "$3" "$4" "${with%.}") $(jupyter "$3" "$4" "") $(jupyter "$3" "$4" "${wrong%.}")" ;;
+        code=$(jupyter "$3" "$4" "${with%.}")
+        case $code in
+        none) echo "jupyter $2 none none none" ;;  # one wait is enough
+        *) echo "jupyter $2 $code $(jupyter "$3" "$4" "") $(jupyter "$3" "$4" "${wrong%.}")" ;;
+        esac ;;
     ssh)
         said=$(timeout -k 1 10 ssh -v -F /dev/null -o BatchMode=yes -o PreferredAuthentications=none -o ConnectTimeout=5 \
             -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null \
