@@ -12,6 +12,7 @@ from torchrack.commands import data, drift
 from torchrack.commands.deploy import deploy
 from torchrack.commands.explain import explain
 from torchrack.commands.lock import lock
+from torchrack.commands.onboard import onboard
 from torchrack.commands.plan import plan
 from torchrack.errors import TorchrackError
 
@@ -42,6 +43,7 @@ app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)
 app.command("deploy")(deploy)
+app.command("onboard")(onboard)
 app.add_typer(drift.app, name="drift")
 app.add_typer(data.app, name="data")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-_DEPLOYING = (["deploy"], ["drift", "fix"])
+_DEPLOYING = (["deploy"], ["drift", "fix"], ["onboard"])
 
 
 def main() -> None:

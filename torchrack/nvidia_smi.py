@@ -26,9 +26,15 @@ FIELDS = (
 """What we ask of each GPU: fields of all branches, the last two to notice a lost GPU."""
 
 QUERY = f"nvidia-smi --query-gpu={','.join(FIELDS)} --format=csv"
+IDENTITY_FIELDS = ("name", "uuid", "serial", "vbios_version", "pci.bus_id", "memory.total")
+IDENTITIES = f"nvidia-smi --query-gpu={','.join(IDENTITY_FIELDS)} --format=csv"
+"""What tells one board from another, for the record."""
+
 PROCESSES = "nvidia-smi --query-compute-apps=pid,process_name --format=csv"
 
 _UNREADABLE = re.compile(r"\[?(GPU is lost|Unknown Error|GPU requires reset|Not Found)\]?")
+_NOT_TOLD = re.compile(r"\[?(N/A|Not Supported|Unknown)\]?|0?", re.IGNORECASE)
+"""What stands for a value that a board does not have, as consumer boards have no serial number."""
 
 
 class State(Enum):
@@ -85,6 +91,27 @@ class Gpu:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a board is; None stands for what it does not tell.
+
+    Args:
+        name: product name.
+        uuid: "GPU-...".
+        serial: the board's serial number.
+        vbios: version of its firmware.
+        address: PCI address in sysfs's form ("0000:1a:00.0").
+        memory: bytes.
+    """
+
+    name: str
+    uuid: str | None
+    serial: str | None
+    vbios: str | None
+    address: str
+    memory: int | None
+
+
+@dataclass(frozen=True)
 class Process:
     """A process that uses a GPU."""
 
@@ -116,6 +143,15 @@ def gpus(output: str) -> list[Gpu]:
         ValueError: a field that we need is missing, or the table is cut off.
     """
     return [_gpu(row) for row in _rows(output)]
+
+
+def identities(output: str) -> list[Identity]:
+    """Read the answer to :data:`IDENTITIES` (other fields may stand in it too).
+
+    Raises:
+        ValueError: a field is missing, or the table is cut off.
+    """
+    return [_identity(row) for row in _rows(output)]
 
 
 def processes(output: str) -> list[Process]:
@@ -151,6 +187,25 @@ def _gpu(row: dict[str, str]) -> Gpu:
         )
     except KeyError as error:
         raise ValueError(f"nvidia-smi's answer has no field {error}") from None
+
+
+def _identity(row: dict[str, str]) -> Identity:
+    try:
+        memory = _told(row["memory.total"])
+        return Identity(
+            name=row["name"],
+            uuid=_told(row["uuid"]),
+            serial=_told(row["serial"]),
+            vbios=_told(row["vbios_version"]),
+            address=sysfs_address(row["pci.bus_id"]),
+            memory=int(memory.removesuffix(" MiB")) * 2**20 if memory else None,
+        )
+    except KeyError as error:
+        raise ValueError(f"nvidia-smi's answer has no field {error}") from None
+
+
+def _told(value: str) -> str | None:
+    return None if _NOT_TOLD.fullmatch(value) or _UNREADABLE.fullmatch(value) else value
 
 
 def _rows(output: str) -> Iterable[dict[str, str]]:

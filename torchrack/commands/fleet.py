@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -13,6 +14,8 @@ from torchrack.knowledge import Knowledge
 from torchrack.lock.fleet import exact
 from torchrack.report import print_problems
 from torchrack.settings.section import collecting
+
+T = TypeVar("T")
 
 
 def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
@@ -25,28 +28,40 @@ def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
     Raises:
         typer.Exit: it can't be read, or has no host; all problems have been told.
     """
-    problems: list[Problem] = []
-    fleet: list[FleetHost] = []
-    failed = False
-    try:
-        with collecting(problems):
-            fleet = load_fleet(inventory)
-    except SystemExit as said:  # check_fleet's, and an inventory's own
-        failed = True
-        typer.echo(f"torchrack {command}: {said.code or 'the inventory ended early'}", err=True)
-    except Exception as error:  # an inventory is a program: it can fail in any way
-        failed = True
-        if not problems:
-            problems.append(_broken(inventory, error))
-    if not (fleet or problems or failed):
-        problems.append(
-            Problem(str(inventory), "Inventory", "no host", "at least one", "add a list of host()")
-        )
-    if problems:
-        print_problems("Inventory", dict.fromkeys(problems))
-    if problems or failed:
+    fleet = reading(inventory, command, load_fleet)
+    if not fleet:
+        needed, fix = "at least one", "add a list of host()"
+        print_problems("Inventory", [Problem(str(inventory), "Inventory", "no host", needed, fix)])
         raise typer.Exit(1)
     return fleet
+
+
+def reading(inventory: Path, command: str, load: Callable[[Path], T]) -> T:
+    """Return what a function reads from an inventory.
+
+    Args:
+        inventory: its file.
+        command: the command that asks, for messages.
+        load: reads the file.
+
+    Raises:
+        typer.Exit: it can't be read; all problems have been told.
+    """
+    problems: list[Problem] = []
+    try:
+        with collecting(problems):
+            found = load(inventory)
+    except SystemExit as said:  # check_fleet's, and an inventory's own
+        if problems:
+            print_problems("Inventory", dict.fromkeys(problems))
+        typer.echo(f"torchrack {command}: {said.code or 'the inventory ended early'}", err=True)
+        raise typer.Exit(1) from None
+    except Exception as error:  # an inventory is a program: it can fail in any way
+        problems = problems or [_broken(inventory, error)]
+    if problems:
+        print_problems("Inventory", dict.fromkeys(problems))
+        raise typer.Exit(1)
+    return found
 
 
 def locked(inventory: Path, command: str) -> list[FleetHost]:

@@ -14,7 +14,8 @@ from rich.progress import Progress
 
 from torchrack.commands.fleet import limited, read_fleet
 from torchrack.commands.lock_text import render
-from torchrack.errors import Problem, ProblemsError
+from torchrack.contract.conflicts import conflict_problems
+from torchrack.errors import ProblemsError
 from torchrack.inventory import FleetHost
 from torchrack.lock import file
 from torchrack.lock.changes import changes, consequences
@@ -122,16 +123,7 @@ def _tell(fleet: list[FleetHost], old: Lock, made: Made, path: Path, *, as_json:
         console(stderr=False).print(render(found, said, made, file.shown(path)))
     problems = list(made.problems)
     for name, answer in made.conflicts.items():
-        problems += [
-            Problem(
-                name,
-                f"Contract: {conflict.rule}",
-                conflict.reason,
-                f"what {conflict.source} allows",
-                "; ".join(answer.nearest[:2]) or "ask for something else in the settings",
-            )
-            for conflict in answer.conflicts
-        ]
+        problems += conflict_problems(name, answer)
     if problems:
         print_problems("Could not be locked", problems)
     return int(bool(made.problems))

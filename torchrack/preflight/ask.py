@@ -12,12 +12,13 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import CommandOutput
 
-from torchrack.errors import HostError, Problem, TorchrackError
+from torchrack.errors import HostError, Problem
 from torchrack.facts.survey import Survey
 from torchrack.lock.fleet import changed, settings_of
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import UnclearAnswer, parse
 from torchrack.preflight.script import script
+from torchrack.preflight.secrets import unreadable
 from torchrack.preflight.subject import Subject
 from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, as_root, no_root, passwordless
 from torchrack.settings.model import Settings
@@ -45,29 +46,19 @@ def ask(host: Host) -> tuple[Survey | None, list[Problem]]:
         holders = answer.facts.apt_holders
         if not holders or time.monotonic() >= deadline:
             problems = [*changed(host, answer.facts), *check(answer)]
-            return answer.facts.survey, problems + _unreadable_secrets(host, settings)
+            return answer.facts.survey, problems + _secrets(host, settings)
         if not told:
             logger.info(f"{host.print_prefix}waiting for apt, which is locked by pid {holders[0]}")
             told = True
         time.sleep(LOCK_POLL)
 
 
-def _unreadable_secrets(host: Host, settings: Settings) -> list[Problem]:
-    """Secrets that a later stage would miss in the middle of the run; they are not kept here."""
+def _secrets(host: Host, settings: Settings) -> list[Problem]:
+    """Secrets that a later stage would miss, where such a stage is run."""
     only = str(host.data.get("only") or "")
     if only and not {"images", "workloads"} & set(only.split(",")):
         return []
-    secrets = [(f"Password of {r.address}", r.password) for r in settings.images.registries]
-    secrets += [(f"Token of {w.name}", w.token) for w in settings.workloads.containers]
-    problems = []
-    for what, secret in secrets:
-        try:
-            if secret is not None:
-                secret.read()
-        except TorchrackError as error:
-            found, _, fix = str(error).rpartition(": ")
-            problems.append(Problem(host.name, what, found, "a secret that can be read", fix))
-    return problems
+    return unreadable(host.name, settings)
 
 
 def _ask_once(host: Host, settings: Settings) -> Subject | Problem:

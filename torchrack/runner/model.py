@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torchrack.difference import Difference
+from torchrack.errors import Problem
 
 Verdict = Literal["planned", "done", "failed", "interrupted"]
 HostState = Literal["ok", "failed", "unreachable", "interrupted"]
@@ -71,6 +72,7 @@ class Outcome:
         stages: in the order of the deploy file.
         hosts: in the order of the inventory.
         refused: why nothing was begun; empty where something was.
+        problems: what preflight found, where that is why nothing was begun.
     """
 
     fleet: str
@@ -80,6 +82,7 @@ class Outcome:
     stages: tuple[str, ...]
     hosts: tuple[HostOutcome, ...]
     refused: str = ""
+    problems: tuple[Problem, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:

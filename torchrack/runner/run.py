@@ -12,13 +12,10 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gevent
 import pyinfra
@@ -34,8 +31,9 @@ from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import exec_file
 
 from torchrack import difference
-from torchrack.errors import ProblemsError
+from torchrack.errors import Problem, ProblemsError
 from torchrack.run import failures, name_of, stages_of
+from torchrack.runner.interrupt import interruptible
 from torchrack.runner.model import Change, HostOutcome, Outcome, Verdict
 from torchrack.runner.watch import Listener, Said, Watch, parts
 
@@ -87,6 +85,7 @@ class _Run:
         self.watch = Watch(listener)
         self.started = _now()
         self.refused = ""
+        self.problems: tuple[Problem, ...] = ()
         self.state = _state(order)
         self.state.add_callback_handler(self.watch)
 
@@ -117,7 +116,7 @@ class _Run:
         return self._told(verdict)
 
     def _go(self) -> Verdict:
-        with _interruptible():
+        with interruptible():
             self.state.set_stage(StateStage.Connect)
             connect_all(self.state)
             self.state.set_stage(StateStage.Prepare)
@@ -126,7 +125,7 @@ class _Run:
             return "failed"
         if self.order.approve is not None and not self.order.approve(self._plan()):
             return "failed" if self.watch.failures else "planned"
-        with _interruptible():
+        with interruptible():
             self.state.set_stage(StateStage.Execute)
             run_ops(self.state)
         return "failed" if self.watch.failures else "done"
@@ -143,7 +142,7 @@ class _Run:
             host = waiting[greenlet]
             error = greenlet.get()
             if isinstance(error, ProblemsError):
-                self.refused = str(error)
+                self.refused, self.problems = str(error), tuple(error.problems)
             elif error is not None:
                 self.watch.fail(host.name, "plan | ", _told_of(host, error))
                 broken.add(host)
@@ -186,6 +185,7 @@ class _Run:
             stages=self.stages,
             hosts=tuple(self._host(name, verdict) for name in self.order.stages),
             refused=self.refused,
+            problems=self.problems,
         )
 
     def _host(self, name: str, verdict: Verdict) -> HostOutcome:
@@ -202,25 +202,6 @@ class _Run:
             failure=failure,
             seconds=self.watch.seconds[name],
         )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have SIGINT and SIGTERM raise KeyboardInterrupt here, not in whatever host's greenlet runs.
-
-    Not while a person is asked: there gevent's loop, which brings it here, does not turn.
-    """
-    here, loop = gevent.getcurrent(), gevent.get_hub().loop
-
-    def interrupt(_number: int, _frame: Any) -> None:
-        loop.run_callback(here.throw, KeyboardInterrupt)
-
-    before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _state(order: Order) -> State:

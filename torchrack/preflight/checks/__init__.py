@@ -9,9 +9,10 @@ from torchrack.preflight.subject import Check, Subject
 ALWAYS: tuple[Check, ...] = (system.operating_system, system.clock, gpus.present, gpus.known)
 """Checks that need no dpkg."""
 
+LOCKED: tuple[Check, ...] = (gpus.drivable, gpus.idle)
+"""Debian's that need the driver's exact version; before there is a lock, the contract decides."""
+
 DEBIAN: tuple[Check, ...] = (
-    gpus.drivable,
-    gpus.idle,
     system.secure_boot,
     system.disk,
     packages.lock,
@@ -22,9 +23,12 @@ DEBIAN: tuple[Check, ...] = (
     network.ports,
     network.reachable,
 )
+"""Checks of a system with dpkg."""
 
 
 def check(subject: Subject) -> list[Problem]:
     """Return all problems of one host."""
-    checks = [*ALWAYS, *(DEBIAN if subject.facts.debian else ())]
+    checks = list(ALWAYS)
+    if subject.facts.debian:
+        checks += [*(LOCKED if "." in subject.settings.driver.version else ()), *DEBIAN]
     return [problem for single in checks for problem in single(subject)]

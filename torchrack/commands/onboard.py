@@ -1,0 +1,230 @@
+"""``torchrack onboard``: new servers, from their first login to the proof that they work."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from torchrack.commands.fleet import reading
+from torchrack.errors import ProblemsError
+from torchrack.inventory import load_open
+from torchrack.lock.file import shown
+from torchrack.onboard.asked import OWN, credentials, rows_of
+from torchrack.onboard.credentials import Given
+from torchrack.onboard.hosts_list import Row
+from torchrack.onboard.joining import Joining, join
+from torchrack.onboard.model import STEPS, StepName
+from torchrack.onboard.pages.data import as_data
+from torchrack.onboard.pages.table import render
+from torchrack.onboard.pages.write import folder, write
+from torchrack.onboard.run import Ended, changes, start
+from torchrack.onboard.show import Show
+from torchrack.onboard.work import Terms
+from torchrack.report import console, print_problems
+
+_LOGIN = "First login (one of these; a password beside a key is sudo's)"
+_HOST = "The server"
+_KEYS = "Host keys"
+
+
+def onboard(
+    context: typer.Context,
+    inventory: Annotated[Path, typer.Argument(help="the inventory file of the fleet to join")],
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="the name that it is to have", rich_help_panel=_HOST)
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="host name or IP address", rich_help_panel=_HOST)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port of its sshd  [default: 22]", rich_help_panel=_HOST)
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="the account of the first login", rich_help_panel=_HOST)
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="the inventory's group that it joins", rich_help_panel=_HOST),
+    ] = None,
+    hosts: Annotated[
+        Path | None,
+        typer.Option(help="several servers at once: a CSV or YAML file", rich_help_panel=_HOST),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="a private key's file", rich_help_panel=_LOGIN)
+    ] = None,
+    agent: Annotated[
+        bool | None, typer.Option("--agent", help="the SSH agent's key", rich_help_panel=_LOGIN)
+    ] = None,
+    ask_password: Annotated[
+        bool, typer.Option("--ask-password", help="ask for a password", rich_help_panel=_LOGIN)
+    ] = False,
+    password_file: Annotated[
+        str | None,
+        typer.Option(help="a password in a file of mode 0600", rich_help_panel=_LOGIN),
+    ] = None,
+    password_env: Annotated[
+        str | None,
+        typer.Option(help="a password in this environment variable", rich_help_panel=_LOGIN),
+    ] = None,
+    host_key: Annotated[
+        str | None, typer.Option(help="its fingerprint, SHA256:...", rich_help_panel=_KEYS)
+    ] = None,
+    trust_on_first_use: Annotated[
+        bool,
+        typer.Option(
+            "--trust-on-first-use",
+            help="trust a key that nobody has verified",
+            rich_help_panel=_KEYS,
+        ),
+    ] = False,
+    admin: Annotated[
+        str | None,
+        typer.Option(help="the account that the fleet deploys with  [default: torchrack]"),
+    ] = None,
+    admin_key: Annotated[
+        str | None, typer.Option(help="its private key, with the public half beside it")
+    ] = None,
+    deploy_file: Annotated[
+        Path, typer.Option("--deploy", help="the deploy file that is run")
+    ] = Path("deploy.py"),
+    until: Annotated[
+        str | None, typer.Option(metavar="STEP", help=f"stop after a step: {', '.join(STEPS)}")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="look only: change no host and no file of the fleet")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="do not ask before the first change")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="folder of the verdict's pages  [default: reports/onboard]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+) -> None:
+    """Take new servers into a fleet: from address and first login to a verdict with its proof.
+
+    Each step looks first and is skipped where it is done already, so the same command goes on where
+    a run was ended, and proves a server anew that is in the fleet. One server that can't go on does
+    not stop the others. docs/onboarding.md tells of each step.
+
+    Exit status: 0 all servers are ready (or got as far as --until, or nothing is in the way of a
+    --dry-run), 2 there is no contract for one of them, 1 one is not ready, nothing was confirmed
+    or the input is wrong, 130 interrupted.
+    """
+    last = _step(until)
+    asking = changes(last) and not (yes or dry_run)
+    if asking and not sys.stdin.isatty():
+        _refuse("nobody can be asked here: give --yes, or --dry-run to look only")
+    options = {field: context.params[field] for field in Row.model_fields}
+    joinings, given = _asked(inventory, hosts, options, ask_password=ask_password)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with Show(console(), [joining.newcomer.name for joining in joinings], len(STEPS)) as show:
+        person = _Person(show)
+        terms = Terms(
+            inventory,
+            deploy_file,
+            dry_run,
+            last,
+            trust_on_first_use,
+            person.confirms if sys.stdin.isatty() and not trust_on_first_use else None,
+            person.approves if asking else None,
+        )
+        ended = start(joinings, given, terms, show, command=_again())
+    _tell(ended, terms, report, as_json=as_json)
+    raise typer.Exit(ended.status)
+
+
+def _asked(
+    inventory: Path, hosts: Path | None, options: dict[str, Any], *, ask_password: bool
+) -> tuple[list[Joining], dict[str, Given | None]]:
+    """The servers that are asked for, and what they are logged in to with; all checked."""
+    try:
+        rows = rows_of(hosts, options)
+        defaults = {field: value for field, value in options.items() if field not in OWN}
+        joinings = join(inventory, rows, defaults, lambda: reading(inventory, "onboard", load_open))
+        return joinings, credentials(joinings, cache(_password) if ask_password else None)
+    except ProblemsError as error:
+        print_problems("Nothing was begun", dict.fromkeys(error.problems))
+        raise typer.Exit(1) from None
+
+
+class _Person:
+    """Who sits at the terminal; the bars stand still while something is asked."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+
+    def confirms(self, question: str) -> bool:
+        """Ask about a host key; the answer that does no harm is the default."""
+        return self._ask(question)
+
+    def approves(self, names: Sequence[str]) -> bool:
+        """Ask before the first change."""
+        return self._ask(f"Make an account on {', '.join(names)}, and deploy?")
+
+    def _ask(self, question: str) -> bool:
+        self._show.pause()
+        try:
+            return typer.confirm(question, err=True)
+        except typer.Abort:  # Ctrl-C, or the end of the input
+            raise KeyboardInterrupt from None
+        finally:
+            self._show.resume()
+
+
+def _password() -> str:
+    return str(typer.prompt("Password of the first login", hide_input=True, err=True))
+
+
+def _tell(ended: Ended, terms: Terms, report: Path | None, *, as_json: bool) -> None:
+    """Print what came of it, and write the pages of the servers that got a verdict."""
+    finished = dt.datetime.now(dt.timezone.utc)
+    inventory = str(terms.inventory)
+    if as_json:
+        data = as_data(ended.results, inventory=inventory, finished=finished)
+        typer.echo(json.dumps(data, indent=2))
+    else:
+        console(stderr=False).print(render(ended.results))
+    if ended.declined:
+        typer.echo("Not confirmed: no host was changed.", err=True)
+    for result in ended.results:
+        if result.verdict in ("ready", "not_ready") and not terms.dry_run:
+            pages = write(
+                result, folder(terms.inventory, report), inventory=inventory, finished=finished
+            )
+            typer.echo(f"{result.newcomer.name}: {shown(pages.html)}", err=True)
+
+
+def _step(name: str | None) -> StepName | None:
+    for step in STEPS:
+        if step == name:
+            return step
+    if name is not None:
+        _refuse(f"--until {name}: no such step; the steps are {', '.join(STEPS)}")
+    return None
+
+
+def _again() -> str:
+    """The command that was given; no secret can stand in it."""
+    return shlex.join(["torchrack", *sys.argv[1:]])
+
+
+def _refuse(message: str) -> None:
+    typer.echo(f"torchrack onboard: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _interrupt(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt

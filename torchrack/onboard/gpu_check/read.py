@@ -1,0 +1,160 @@
+"""What the scripts of the GPU check printed, as values."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torchrack import nvidia_smi
+from torchrack.images.facts import ImageFacts, image_facts
+from torchrack.nvidia_smi import State
+
+
+@dataclass(frozen=True)
+class Smi:
+    """What nvidia-smi said.
+
+    Args:
+        state: whether it answered.
+        said: its own words where it did not.
+        usable: PCI addresses of the GPUs that answer.
+        lost: PCI addresses of those that it lists and can't reach.
+    """
+
+    state: State
+    said: str = ""
+    usable: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The host's own counts, and its images.
+
+    Args:
+        on_pci: PCI addresses of its NVIDIA GPUs.
+        smi: what nvidia-smi said.
+        images: name in the catalog to what the image says of itself; None: not on the host.
+    """
+
+    on_pci: tuple[str, ...]
+    smi: Smi
+    images: Mapping[str, ImageFacts | None]
+
+
+@dataclass(frozen=True)
+class InContainer:
+    """What a container with the GPUs said.
+
+    Args:
+        status: exit status of docker run; 124 and 137: it was ended for taking too long.
+        smi: what nvidia-smi said in it; None: it did not come to that.
+        mig: how many MIG instances nvidia-smi lists.
+        torch: what the program printed; None: it did not come to its end.
+        torch_status: its exit status; 127 without Python.
+        said: the last lines of the errors.
+    """
+
+    status: int
+    smi: Smi | None = None
+    mig: int = 0
+    torch: Mapping[str, Any] | None = None
+    torch_status: int | None = None
+    said: str = ""
+
+
+def counted(lines: Iterable[str]) -> Counted:
+    """Return what files/onboard/gpu_count.sh printed."""
+    sections = _sections(lines)
+    rows = [line.partition("\t") for line in sections["images"]]
+    return Counted(
+        on_pci=tuple(sections["pci"]),
+        smi=_smi(sections["smi"]),
+        images={name: _facts(config) for name, _, config in rows},
+    )
+
+
+def in_container(out: Iterable[str], err: Sequence[str]) -> InContainer:
+    """Return what files/onboard/gpu_container.sh printed.
+
+    Args:
+        out: its standard output.
+        err: its standard error, that of docker and of the program.
+    """
+    sections = _sections(out)
+    ended = sections["ended"]
+    torch = sections["torch"]
+    mig = sections["mig"]
+    return InContainer(
+        status=int(ended[0]) if ended else 1,
+        smi=_smi(sections["smi"]) if sections["smi"] else None,
+        mig=int(mig[0]) if mig and mig[0].isdigit() else 0,
+        torch=_last_object(torch),
+        torch_status=_status(torch),
+        said=" ".join(" ".join(line.split()) for line in err[-4:] if line.strip()),
+    )
+
+
+def _smi(lines: Sequence[str]) -> Smi:
+    status = _status(lines)
+    if status is None:
+        return Smi(State.UNKNOWN, "its answer is cut off")
+    text = "\n".join(lines[:-1])
+    state = nvidia_smi.state(status, text)
+    if state is not State.OK:
+        return Smi(state, nvidia_smi.message(text))
+    try:
+        gpus = nvidia_smi.gpus(text)
+    except ValueError as error:
+        return Smi(State.UNKNOWN, str(error))
+    return Smi(
+        state,
+        usable=tuple(gpu.address for gpu in gpus if not gpu.lost),
+        lost=tuple(gpu.address for gpu in gpus if gpu.lost),
+    )
+
+
+def _status(lines: Sequence[str]) -> int | None:
+    """Return the exit status of a command, which is the section's last line."""
+    rc = lines[-1].removeprefix("rc ") if lines and lines[-1].startswith("rc ") else ""
+    return int(rc) if rc.isdigit() else None
+
+
+def _facts(config: str) -> ImageFacts | None:
+    """Return what an image says of itself, by what ``docker image inspect`` prints of it."""
+    try:
+        loaded = json.loads(config)
+    except ValueError:
+        return None
+    return image_facts({"config": loaded}, digest="") if isinstance(loaded, dict) else None
+
+
+def _last_object(lines: Iterable[str]) -> Mapping[str, Any] | None:
+    """Return the last line that is a JSON object: libraries print what they like before it."""
+    for line in reversed(list(lines)):
+        if line.startswith("{"):
+            try:
+                loaded = json.loads(line)
+            except ValueError:
+                continue
+            return loaded if isinstance(loaded, dict) else None
+    return None
+
+
+def _sections(lines: Iterable[str]) -> dict[str, list[str]]:
+    """Lines by section; ``==rc 0`` stays in its section, ``==ended 0`` is one by itself."""
+    found: dict[str, list[str]] = defaultdict(list)
+    name = ""
+    for line in lines:
+        if line.startswith("==rc "):
+            found[name].append(line[2:])
+        elif line.startswith("==ended "):
+            found["ended"].append(line.removeprefix("==ended "))
+        elif line.startswith("=="):
+            name = line[2:]
+        elif line.strip():
+            found[name].append(line)
+    return found
