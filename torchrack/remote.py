@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +22,9 @@ from pyinfra.connectors.ssh_util import load_key_with_certificate
 from pyinfra.connectors.sshuserclient import SSHClient
 from pyinfra.connectors.sshuserclient.client import get_host_keys
 
-from torchrack.errors import HostError, Problem
+from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.inventory import FleetHost
-from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, no_root, passwordless
+from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, Passwordless, Root, no_root
 
 T = TypeVar("T")
 
@@ -58,12 +59,19 @@ class Answer:
 
 
 class Session:
-    """A host that is logged in to; ``trips`` counts the commands run there."""
+    """A host that is logged in to; ``trips`` counts the commands run there.
 
-    def __init__(self, client: SSHClient, host: FleetHost) -> None:
+    Args:
+        client: the open connection.
+        host: the host that it leads to.
+        root: how the login becomes root.
+    """
+
+    def __init__(self, client: SSHClient, host: FleetHost, root: Root | None = None) -> None:
         self.host = host
         self.trips = 0
         self._client = client
+        self.root = root or Passwordless()
 
     def run(self, text: str, *, seconds: int = SCRIPT_TIMEOUT) -> Answer:
         """Run a shell script as root, handed over on standard input.
@@ -75,23 +83,41 @@ class Session:
         Raises:
             HostError: no root there, another exit status than 0, or more than MOST_OUTPUT bytes.
         """
+        status, answer = self.as_login(
+            self.root.command(seconds), self.root.input(text), seconds=seconds
+        )
+        if NO_ROOT in answer.out:
+            raise HostError(no_root(self.host.name, self.host.data["ssh_user"], answer.out))
+        if status != 0:
+            said = " ".join(answer.err[-3:]) or "without a word"
+            raise unknown(self.host, f"a script that ended with {status}: {said}", "look at it")
+        return answer
+
+    def as_login(
+        self, command: str, text: str = "", *, seconds: int = SCRIPT_TIMEOUT
+    ) -> tuple[int, Answer]:
+        """Run a command as the login itself; return its exit status with what it printed.
+
+        Args:
+            command: for sh; it stands in the host's process list.
+            text: what is written to its standard input.
+            seconds: how long it may take on the host.
+
+        Raises:
+            HostError: more than MOST_OUTPUT bytes.
+        """
         self.trips += 1
         # The login shell may be another than sh.
-        command = f"sh -c {shlex.quote(passwordless(seconds))}"
-        stdin, stdout, _ = self._client.exec_command(command, timeout=seconds + 15)
+        stdin, stdout, _ = self._client.exec_command(
+            f"sh -c {shlex.quote(command)}", timeout=seconds + 15
+        )
         channel = stdout.channel
         deadline = time.monotonic() + seconds + 15
         stdin.write(text)
         channel.shutdown_write()
         out = self._lines(channel, channel.recv, deadline)
         err = self._lines(channel, channel.recv_stderr, deadline)
-        if NO_ROOT in out:
-            raise HostError(no_root(self.host.name, self.host.data["ssh_user"], out))
-        status = channel.recv_exit_status()
-        if status != 0:
-            said = " ".join(err[-3:]) or "without a word"
-            raise unknown(self.host, f"a script that ended with {status}: {said}", "look at it")
-        return Answer(out, err)
+        return channel.recv_exit_status(), Answer(out, err)
 
     def _lines(
         self, channel: Channel, receive: Callable[[int], bytes], deadline: float
@@ -159,22 +185,57 @@ def unknown(host: FleetHost, found: str, fix: str) -> HostError:
     )
 
 
-def _one(host: FleetHost, work: Callable[[Session], T]) -> T | Problem:
+@contextmanager
+def session(host: FleetHost) -> Iterator[Session]:
+    """Log in to one host with the connection data that a run would use.
+
+    Raises:
+        HostError: the login failed, or the connection did while it was in use.
+    """
+    with told(host), SSHClient() as client:
+        connect(client, host.data)
+        yield Session(client, host)
+
+
+@contextmanager
+def told(host: FleetHost) -> Iterator[None]:
+    """Turn whatever fails on the way to a host, and there, into the host's own error.
+
+    Raises:
+        TorchrackError: as it was raised; a HostError made of any other exception.
+    """
     try:
-        with SSHClient() as client:
-            _connect(client, host.data)
-            return work(Session(client, host))
-    except HostError as error:
-        return error.problem
+        yield
+    except TorchrackError:
+        raise
     except Exception as error:  # whatever ails one host must not hide the others
         pins, kind = _known_hosts(host.data), type(error).__name__
         text = str(error).removeprefix("StrictPolicy: ") or kind
         found, fix = next((f, x) for k, f, x in _FAILURES if isinstance(error, k))
-        return unknown(host, found.format(error=text, kind=kind), fix.format(pins=pins)).problem
+        raise unknown(host, found.format(error=text, kind=kind), fix.format(pins=pins)) from error
 
 
-def _connect(client: SSHClient, data: dict[str, Any]) -> None:
-    """Connect as pyinfra's connector does with the same data, ssh_config's jump hosts included."""
+def _one(host: FleetHost, work: Callable[[Session], T]) -> T | Problem:
+    try:
+        with session(host) as open_session:
+            return work(open_session)
+    except HostError as error:
+        return error.problem
+    except TorchrackError as error:
+        return unknown(host, str(error), "mend that on this machine").problem
+
+
+def connect(client: SSHClient, data: dict[str, Any], **instead: Any) -> None:
+    """Connect as pyinfra's connector does with the same data, ssh_config's jump hosts included.
+
+    Args:
+        client: what connects.
+        data: the host's connection data.
+        instead: arguments of paramiko's connect that replace those made of the data.
+
+    Raises:
+        Exception: whatever paramiko raises; :func:`told` says what it means.
+    """
     key = data.get("ssh_key")
     arguments: dict[str, Any] = {
         "username": data["ssh_user"],
@@ -189,6 +250,7 @@ def _connect(client: SSHClient, data: dict[str, Any]) -> None:
     }
     if key:
         arguments["pkey"] = load_key_with_certificate(str(key), allow_prompt=False)
+    arguments |= instead
     for left in reversed(range(data["ssh_connect_retries"] + 1)):
         try:
             client.connect(data["ssh_hostname"], **arguments)

@@ -1,0 +1,164 @@
+"""The host keys that a fleet trusts: its known_hosts file, read and changed line by line."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from paramiko import HostKeys, PKey, SSHException
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+from pyinfra.connectors.sshuserclient.client import get_host_keys, get_ssh_config
+
+from torchrack import atomic
+from torchrack.errors import HostError, Problem
+
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+"""As ssh-keygen -l and ssh write it."""
+
+
+def fingerprint(key: PKey) -> str:
+    """Return a key's fingerprint as ssh shows it, "SHA256:..."."""
+    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode()
+    return "SHA256:" + digest.rstrip("=")
+
+
+def pinned(file: Path, address: str, port: int) -> list[PKey]:
+    """Return the host keys that are pinned for a server.
+
+    Args:
+        file: a known_hosts file; one that is missing pins nothing.
+        address: host name or IP address; ssh_config's HostName for it counts, as for a login.
+        port: TCP port of sshd.
+
+    Raises:
+        HostError: a line can't be read; paramiko would pass over all that follow.
+    """
+    name = known_as(address, port)
+    entries = [_entry(file, number, line) for number, line in enumerate(_lines(file), 1)]
+    return [entry.key for entry in entries if entry and entry.key and _names(entry, name)]
+
+
+def pin(file: Path, address: str, port: int, key: PKey) -> None:
+    """Trust a host key for a server from now on; another of the same type is trusted no more.
+
+    Other lines and comments stay as they are. The file is never seen half-written.
+
+    Args:
+        file: the known_hosts file; made where it is missing.
+        address: host name or IP address.
+        port: TCP port of sshd.
+        key: the key, verified.
+
+    Raises:
+        HostError: a line of the file can't be read.
+        OSError: the file can't be written.
+    """
+    name = known_as(address, port)
+    with _alone(file):
+        if key in pinned(file, address, port):
+            return
+        lines, _ = _without(file, name, key.get_name())
+        _write(file, [*lines, f"{name} {key.get_name()} {key.get_base64()}"])
+
+
+def unpin(file: Path, address: str, port: int) -> bool:
+    """Trust no host key for a server any more; return whether one was trusted.
+
+    Args:
+        file: the known_hosts file.
+        address: host name or IP address.
+        port: TCP port of sshd.
+
+    Raises:
+        HostError: a line of the file can't be read.
+        OSError: the file can't be written.
+    """
+    with _alone(file):
+        lines, found = _without(file, known_as(address, port), None)
+        if found:
+            _write(file, lines)
+    return found
+
+
+def known_as(address: str, port: int) -> str:
+    """Return the name under which a server's keys stand: that of ssh_config, and the port."""
+    config = get_ssh_config(None)
+    name = config.lookup(address).get("hostname", address) if config else address
+    return name if port == 22 else f"[{name}]:{port}"
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Keep other runs of this program from changing the file at the same time."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+def _entry(file: Path, number: int, line: str) -> HostKeyEntry | None:
+    """The key in a line; None for a comment, and for a type of key that paramiko does not know."""
+    line = line.strip()
+    if not line or line.startswith("#"):
+        return None
+    try:
+        return HostKeyEntry.from_line(line, number)
+    except (InvalidHostKey, SSHException, ValueError):
+        raise HostError(
+            Problem(
+                f"{file}:{number}",
+                "Pinned host keys",
+                "a line that can't be read",
+                "lines as ssh-keyscan prints them",
+                "correct or remove the line",
+            )
+        ) from None
+
+
+def _names(entry: HostKeyEntry, name: str) -> bool:
+    """Whether an entry is for a server; names may be hashed (HashKnownHosts)."""
+    return any(_same(listed, name) for listed in entry.hostnames or ())
+
+
+def _same(listed: str, name: str) -> bool:
+    return listed == (HostKeys.hash_host(name, listed) if listed.startswith("|1|") else name)
+
+
+def _without(file: Path, name: str, kind: str | None) -> tuple[list[str], bool]:
+    """The lines without a server's keys (of one type, or all); whether there were any."""
+    lines, found = [], False
+    for number, line in enumerate(_lines(file), 1):
+        entry = _entry(file, number, line)
+        if not entry or not entry.key or not _names(entry, name):
+            lines.append(line)
+        elif kind is not None and entry.key.get_name() != kind:
+            lines.append(line)
+        else:
+            found = True
+            others = [listed for listed in entry.hostnames or () if not _same(listed, name)]
+            if others:
+                lines.append(f"{','.join(others)} {line.strip().split(maxsplit=1)[1]}")
+    return lines, found
+
+
+def _write(file: Path, lines: list[str]) -> None:
+    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
+    atomic.write(file.resolve(), "".join(f"{line}\n" for line in lines), mode=mode)
+    # pyinfra reads a known_hosts file once in a process: without this the pin would be news to it.
+    fresh = HostKeys()
+    fresh.load(str(file))
+    get_host_keys.cache.clear()
+    get_host_keys.cache[f"{((str(file),),)}{{}}"] = fresh
