@@ -1,4 +1,4 @@
-"""Servers that are to join a fleet, fleets that they join, and the command that brings them there."""
+"""Servers that are to join a fleet, the fleets, and the command that brings them together."""
 
 from __future__ import annotations
 

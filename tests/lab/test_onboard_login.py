@@ -1,4 +1,4 @@
-"""``torchrack onboard`` up to the login: whom it trusts, how it gets in, what it says when it can't.
+"""``torchrack onboard`` up to the login: whom it trusts, how it gets in, and why it can not.
 
 Each case ends in its own sentence, its exit status, and no traceback.
 """
