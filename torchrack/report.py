@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from torchrack.errors import Problem
 
@@ -23,11 +24,16 @@ def console(*, stderr: bool = True) -> Console:
     return Console(stderr=stderr, width=width, highlight=False)
 
 
-def print_problems(title: str, problems: Iterable[Problem]) -> None:
-    """Print one row a problem: where, what, found, needed, how to fix."""
+def problems_table(title: str, problems: Iterable[Problem]) -> Table:
+    """Return a table with one row a problem: where, what, found, needed, how to fix."""
     table = Table(title=title, title_justify="left", show_lines=True)
     for heading in ("Where", "What", "Found", "Needed", "How to fix"):
         table.add_column(heading, overflow="fold")
     for p in problems:
-        table.add_row(p.where, p.what, p.found, p.needed, p.fix)
-    console().print(table, markup=False)
+        table.add_row(*map(Text, (p.where, p.what, p.found, p.needed, p.fix)))
+    return table
+
+
+def print_problems(title: str, problems: Iterable[Problem]) -> None:
+    """Print one row a problem: where, what, found, needed, how to fix."""
+    console().print(problems_table(title, problems), markup=False)

@@ -28,16 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
     inventory = config.getoption("--inventory")
     if not inventory:
         raise pytest.UsageError("tests/state needs --inventory FILE, the fleet to look at")
-    limit = config.getoption("--limit")
+    names = set(filter(None, (config.getoption("--limit") or "").split(",")))
     try:
-        hosts = locked_fleet(inventory)
+        hosts = locked_fleet(inventory, names)
     except ProblemsError as error:
         raise pytest.UsageError("\n".join(map(str, error.problems))) from None
-    if limit:
-        unknown = set(limit.split(",")) - {host.name for host in hosts}
-        if unknown:
-            raise pytest.UsageError(f"--limit: no host {', '.join(sorted(unknown))} in {inventory}")
-        hosts = [host for host in hosts if host.name in limit.split(",")]
+    if unknown := names - {host.name for host in hosts}:
+        raise pytest.UsageError(f"--limit: no host {', '.join(sorted(unknown))} in {inventory}")
     folder = Path(tempfile.mkdtemp(prefix="trk-"))
     ssh_config = write_ssh_config(hosts, folder)
     config.stash[_folder] = folder

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from torchrack.commands.fleet import limited, locked
+from torchrack.commands.fleet import locked
 from torchrack.report import console
 from torchrack.run import ALWAYS, name_of, stages_of
 from torchrack.runner.model import STATUS, Outcome
@@ -49,7 +49,7 @@ def deploy(
     """
     if not (yes or dry_run or sys.stdin.isatty()):
         _refuse("nobody can be asked here: give --yes, or --dry-run to see the plan")
-    fleet = limited(locked(inventory, "deploy"), limit or [], "deploy")
+    fleet = locked(inventory, "deploy", limit or [])
     stages = _stages(deploy_file, only or [])
     run_ordered(
         inventory,

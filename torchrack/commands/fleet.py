@@ -64,17 +64,18 @@ def reading(inventory: Path, command: str, load: Callable[[Path], T]) -> T:
     return found
 
 
-def locked(inventory: Path, command: str) -> list[FleetHost]:
+def locked(inventory: Path, command: str, limit: Iterable[str] = ()) -> list[FleetHost]:
     """Return the hosts of an inventory with settings that its lock has made exact.
 
     Args:
         inventory: its file.
         command: the command that asks, for messages.
+        limit: as of :func:`limited`; a host that it leaves out need not be locked.
 
     Raises:
         typer.Exit: it can't be read, or its lock does not fit it; all problems have been told.
     """
-    fleet = read_fleet(inventory, command)
+    fleet = limited(read_fleet(inventory, command), limit, command)
     try:
         return exact(fleet, inventory)
     except ProblemsError as error:

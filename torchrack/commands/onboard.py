@@ -47,7 +47,7 @@ def onboard(
         str | None, typer.Option(help="host name or IP address", rich_help_panel=_HOST)
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="TCP port of its sshd  [default: 22]", rich_help_panel=_HOST)
+        int | None, typer.Option(help="TCP port of its sshd (22)", rich_help_panel=_HOST)
     ] = None,
     user: Annotated[
         str | None, typer.Option(help="the account of the first login", rich_help_panel=_HOST)
@@ -90,7 +90,7 @@ def onboard(
     ] = False,
     admin: Annotated[
         str | None,
-        typer.Option(help="the account that the fleet deploys with  [default: torchrack]"),
+        typer.Option(help="the account that the fleet deploys with (torchrack)"),
     ] = None,
     admin_key: Annotated[
         str | None, typer.Option(help="its private key, with the public half beside it")
@@ -109,7 +109,7 @@ def onboard(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="folder of the verdict's pages  [default: reports/onboard]"),
+        typer.Option(help="folder of the verdict's pages (reports/onboard beside INVENTORY)"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
 ) -> None:

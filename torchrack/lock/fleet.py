@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -67,16 +67,18 @@ def problems(hosts: Iterable[tuple[str, Mapping[str, Any], Settings]]) -> list[P
     return list(dict.fromkeys(found))
 
 
-def locked_fleet(inventory: str | Path) -> list[FleetHost]:
+def locked_fleet(inventory: str | Path, names: Collection[str] = ()) -> list[FleetHost]:
     """Read an inventory with its lock: hosts whose settings leave nothing open.
 
     Args:
         inventory: path of the inventory.
+        names: only these hosts, all where there are none; the others need not be locked.
 
     Raises:
         ProblemsError: the lock is missing, or not for these settings.
     """
-    return exact(load_fleet(inventory), inventory)
+    fleet = load_fleet(inventory)
+    return exact([host for host in fleet if not names or host.name in names], inventory)
 
 
 def exact(fleet: Sequence[FleetHost], inventory: str | Path) -> list[FleetHost]:

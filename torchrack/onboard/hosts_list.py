@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from torchrack.errors import Problem, ProblemsError
@@ -121,7 +122,7 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
         reader = csv.DictReader(texts(), skipinitialspace=True, strict=True)
         for cells in reader:
-            more = cells.pop(None, None)  # type: ignore[call-overload]  # cells beyond the heading
+            more = cells.pop(None, None)  # cells beyond the heading
             data = {
                 (name or "").strip(): text.strip()
                 for name, text in cells.items()
@@ -136,14 +137,14 @@ def _counts(text: str) -> bool:
 
 def _yaml(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     document = YAML().load(path.read_text(encoding="utf-8"))
-    if isinstance(document, dict) and list(document) == ["hosts"]:
+    if isinstance(document, CommentedMap) and list(document) == ["hosts"]:
         document = document["hosts"]
-    if isinstance(document, dict):
+    if isinstance(document, CommentedMap):
         for name, data in document.items():
             if not isinstance(data, dict):
                 raise _NoList(f"{name}: {data!r} where a mapping is needed")
             yield document.lc.key(name)[0] + 1, {"name": name, **data}
-    elif isinstance(document, list):
+    elif isinstance(document, CommentedSeq):
         for index, data in enumerate(document):
             if not isinstance(data, dict):
                 raise _NoList(f"{data!r} where a mapping is needed")

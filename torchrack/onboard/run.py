@@ -99,12 +99,13 @@ def start(
             )
             for joining in joinings
         ]
-        for work in works:
-            stack.callback(lambda work=work: work.closing.close())
         try:
             declined = not _all(works, terms)
         except KeyboardInterrupt:
             interrupted = True
+        finally:
+            for work in works:
+                work.closing.close()
     return Ended(
         tuple(_result(work, command, declined=declined) for work in works),
         interrupted,
@@ -130,9 +131,9 @@ def _all(works: Sequence[Work], terms: Terms) -> bool:
     for work in works:  # a person is asked, and no session waits meanwhile
         walk(work, ["host-key"], acts)
     _each(works, _LOOKING, acts)
-    well = [work.name for work in works if work.well]
+    names = [work.name for work in works if work.well]
     changing = "admin" in terms.steps and not terms.dry_run
-    if well and changing and terms.approve is not None and not terms.approve(well):
+    if names and changing and terms.approve is not None and not terms.approve(names):
         return False
     _each(works, _JOINING, acts)
     for name, act in _TOGETHER.items():

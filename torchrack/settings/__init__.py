@@ -10,7 +10,7 @@ from torchrack.settings.images import Images, Registry
 from torchrack.settings.knowledge import Knowledge
 from torchrack.settings.model import SECTIONS, Settings, of
 from torchrack.settings.preflight import Preflight
-from torchrack.settings.secret import Secret, env, file
+from torchrack.settings.secret import Secret, command, env, file
 from torchrack.settings.sshd import Sshd
 from torchrack.settings.toolkit import Toolkit
 from torchrack.settings.workloads import Mount, Port, Workload, Workloads
@@ -33,6 +33,7 @@ __all__ = [
     "Toolkit",
     "Workload",
     "Workloads",
+    "command",
     "env",
     "file",
     "of",

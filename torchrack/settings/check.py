@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from shutil import which
 
 from torchrack.errors import Problem
 from torchrack.settings.check_base import ca_certificates
@@ -38,6 +39,7 @@ def check_settings(host: str, settings: Settings) -> list[Problem]:
         _shared_memory,
         _registries,
         _files_here,
+        _programs_here,
         ca_certificates,
         knowledge,
     )
@@ -187,11 +189,26 @@ def _named_files(settings: Settings) -> Iterator[tuple[str | None, str, str]]:
         yield from _secret_file(workload.where("token"), what, workload.token)
 
 
+def _programs_here(host: str, settings: Settings) -> Iterator[Problem]:
+    """Programs that are to give secrets and are not on this machine."""
+    secrets = [
+        (r.where("password"), f"registry {r.address}: password", r.password)
+        for r in settings.images.registries
+    ] + [
+        (w.where("token"), f"workload {w.name}: token", w.token)
+        for w in settings.workloads.containers
+    ]
+    for where, what, secret in secrets:
+        if secret is not None and secret.source == "command" and not which(secret.words[0]):
+            found, needed = f"no program {secret.words[0]}", "a program on this machine"
+            yield Problem(where or host, what, found, needed, "install it, or correct the name")
+
+
 def _secret_file(
     where: str | None, what: str, secret: Secret | None
 ) -> Iterator[tuple[str | None, str, str]]:
     if secret is not None and secret.source == "file":
-        yield where, what, secret.name
+        yield where, what, str(secret.name)
 
 
 def _of(host: str, workload: Workload, field: str, *, found: str, needed: str, fix: str) -> Problem:

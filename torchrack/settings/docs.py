@@ -36,8 +36,9 @@ replaces the more general one whole. Everything is checked before the first conn
 
 Sizes (`Bytes`) are numbers of bytes or texts as `"512MiB"`, `"16GiB"`, `"1TB"`; times (`Seconds`)
 are numbers of seconds or texts as `"90s"`, `"5min"`, `"2h"`. Secrets are never written down:
-`env("NAME")` names an environment variable and `file("PATH")` a private file (mode 0600) of the
-machine that runs pyinfra.
+`env("NAME")` names an environment variable, `file("PATH")` a private file (mode 0600) and
+`command("pass", "show", "NAME")` a command of the machine that runs pyinfra
+([secrets](secrets.md)).
 """
 _PARTS: dict[str, tuple[type[Section], ...]] = {
     "images": (images.Registry,),

@@ -30,7 +30,9 @@ class Registry(Section):
         pattern=r"^[^:\s]+$",
         description="a pull-only account; unset for a registry that asks for none",
     )
-    password: Secret | None = Field(None, description="its password: env(NAME) or file(PATH)")
+    password: Secret | None = Field(
+        None, description="its password: env(NAME), file(PATH) or command(WORDS)"
+    )
 
     @model_validator(mode="after")
     def _account_is_whole(self) -> Registry:

@@ -12,7 +12,7 @@ import typer
 
 from torchrack.commands.deploy import run_ordered
 from torchrack.commands.drift.look import look, remember
-from torchrack.commands.fleet import limited, locked
+from torchrack.commands.fleet import locked
 from torchrack.drift import fixes
 from torchrack.drift.model import Finding
 from torchrack.drift.output import table
@@ -47,7 +47,7 @@ def fix(
     if not (yes or sys.stdin.isatty()):
         typer.echo("torchrack drift fix: nobody can be asked here: give --yes", err=True)
         raise typer.Exit(1)
-    hosts = limited(locked(inventory, "drift fix"), host or [], "drift fix")
+    hosts = locked(inventory, "drift fix", host or [])
     before = look(inventory, hosts, deploy_file)
     chosen = [one for one in _open(before) if _named(one, ids or [])]
     _refuse_unmatched(ids or [], chosen)

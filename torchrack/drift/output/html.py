@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from torchrack.drift.history import Check, History, Seen
 from torchrack.drift.model import SEVERITIES, Severity
@@ -15,6 +12,7 @@ from torchrack.drift.output.json import as_data
 from torchrack.drift.severity import severity_of
 from torchrack.drift.verdict import WORDS
 from torchrack.drift.waivers import Waived
+from torchrack.html.template import template
 
 _MOST_BARS = 90
 """Checks in the chart: three months of nights."""
@@ -40,7 +38,7 @@ def render(checked: Waived, seen: Mapping[tuple[str, str], Seen], past: History)
         for host in data["hosts"]
     ]
     bars, chart = _chart(past)
-    return _template().render(
+    return template("torchrack.drift", "output", "report.html.j2").render(
         **{key: data[key] for key in ("fleet", "verdict", "stages")},
         words=WORDS[data["verdict"]],
         started=result.started.strftime("%Y-%m-%d %H:%M UTC"),
@@ -52,19 +50,6 @@ def render(checked: Waived, seen: Mapping[tuple[str, str], Seen], past: History)
         bars=bars,
         chart=chart,
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("torchrack.drift", "output"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.html.j2")
 
 
 def _cell(stage: str, host: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]) -> Any:

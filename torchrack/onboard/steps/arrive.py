@@ -42,5 +42,4 @@ def host_key(work: Work) -> Said:
         "Type": key.get_name(),
         "Trust": f"the key {_TRUST[trust]}",
     }
-    state = "already" if trust == "pinned" else "done"
-    return Said(state, f"{shown} {_TRUST[trust]}")
+    return Said("already" if trust == "pinned" else "done", f"{shown} {_TRUST[trust]}")

@@ -1,19 +1,11 @@
-"""The state tests, run for one host by a pytest of their own."""
+"""What came of the state tests, as plain values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from torchrack.errors import Problem
-
-SECONDS = 600
-"""How long all of them may take; on a healthy host it is well under a minute."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of tests that are done, and of all (0: not known yet)."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +43,3 @@ class StateTests:
     def passed(self) -> int:
         """How many passed."""
         return sum(test.outcome == "passed" for test in self.tests)
-
-
-def run_state_tests(
-    inventory: Path,
-    host: str,
-    *,
-    seconds: float = SECONDS,
-    progress: Progress = lambda done, total: None,
-) -> StateTests:
-    """Run the state tests of one host in a process of their own, and wait for it.
-
-    Nothing is raised for what goes wrong: it stands in ``problems``.
-
-    Args:
-        inventory: the fleet's inventory, in which the host stands and for which a lock is there.
-        host: its name.
-        seconds: how long they may take; then they are ended.
-        progress: called as tests end, in the calling thread.
-    """
-    raise NotImplementedError
