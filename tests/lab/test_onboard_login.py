@@ -136,7 +136,7 @@ def test_a_key_that_is_refused(fleet: Fleet, bare: Server, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("kind", "found", "fix"),
     [
-        ("expired", "password", "passwd"),
+        ("expired", "has to be changed before anything else", "set a new one (ssh expired@"),
         ("closed", "an account that has expired", "chage -E -1 closed"),
         ("no-sudo", "an account no-sudo that sudo refuses", "usermod -aG sudo no-sudo"),
         ("key-asks", "a sudo that asks key-asks for a password", "--password-file FILE"),
