@@ -113,7 +113,8 @@ class Session:
         )
         channel = stdout.channel
         deadline = time.monotonic() + seconds + 15
-        stdin.write(text)
+        if text:  # a shell that is none may have closed the channel
+            stdin.write(text)
         channel.shutdown_write()
         out = self._lines(channel, channel.recv, deadline)
         err = self._lines(channel, channel.recv_stderr, deadline)

@@ -84,13 +84,6 @@ def given(
         raise _problem(
             where, "two sources of a password", "one", "give one option for the password"
         )
-    if not key and not agent and password is None and prompt is None:
-        raise _problem(
-            where,
-            "none",
-            "one key or one password",
-            "give --key FILE, --agent, --ask-password, --password-file FILE or --password-env NAME",
-        )
     path = Path(key).expanduser() if key else None
     if path is not None:
         _check_file(where, path, public_will_do=agent)
@@ -100,8 +93,14 @@ def given(
     if path is not None:
         load(where, path)
         return Given(KeyFile(path), secret)
-    assert secret is not None
-    return Given(secret, secret)
+    if secret is not None:
+        return Given(secret, secret)
+    raise _problem(
+        where,
+        "none",
+        "one key or one password",
+        "give --key FILE, --agent, --ask-password, --password-file FILE or --password-env NAME",
+    )
 
 
 def load(where: str, path: Path) -> PKey:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from paramiko import Agent as PublicAgent
+from paramiko import Agent as SSHAgent
 from paramiko import (
     AgentKey,
     AuthenticationException,
     BadAuthenticationType,
+    PKey,
     SSHException,
     Transport,
 )
@@ -40,9 +41,11 @@ class OneTry:
     def __init__(self, newcomer: Newcomer, credential: Credential) -> None:
         self._newcomer = newcomer
         self._credential = credential
-        self._key: AgentKey | None = None
+        self._key: PKey | None = None
         if isinstance(credential, Agent):
             self._key = agent_key(newcomer.name, credential)
+        elif isinstance(credential, KeyFile):
+            self._key = credentials.load(newcomer.name, credential.path)
 
     def authenticate(self, transport: Transport) -> None:
         """Log in.
@@ -75,19 +78,15 @@ class OneTry:
 
     def _use(self, transport: Transport, user: str, allowed: Sequence[str]) -> Sequence[str]:
         credential = self._credential
-        if isinstance(credential, Password):
-            if "password" in allowed:
-                return transport.auth_password(user, credential.value, fallback=False)
-            if "keyboard-interactive" in allowed:
-                return self._converse(transport, user, credential)
-            raise self._only(allowed, "a password", "give --key FILE or --agent")
-        if "publickey" not in allowed:
-            raise self._only(allowed, "a key", "give --ask-password or --password-file FILE")
         if self._key is not None:
-            return transport.auth_publickey(user, self._key)
-        assert isinstance(credential, KeyFile)
-        key = credentials.load(self._newcomer.name, credential.path)
-        return transport.auth_publickey(user, key)
+            if "publickey" in allowed:
+                return transport.auth_publickey(user, self._key)
+            raise self._only(allowed, "a key", "give --ask-password or --password-file FILE")
+        if isinstance(credential, Password) and "password" in allowed:
+            return transport.auth_password(user, credential.value, fallback=False)
+        if isinstance(credential, Password) and "keyboard-interactive" in allowed:
+            return self._converse(transport, user, credential)
+        raise self._only(allowed, "a password", "give --key FILE or --agent")
 
     def _converse(self, transport: Transport, user: str, password: Password) -> Sequence[str]:
         """Answer PAM's question for the password, and no other."""
@@ -171,7 +170,7 @@ def agent_key(where: str, chosen: Agent) -> AgentKey:
     Raises:
         HostError: there is no agent, it does not hold the key, or nobody says which of several.
     """
-    keys = PublicAgent().get_keys()
+    keys = SSHAgent().get_keys()
     if chosen.key is not None:
         wanted = key_of(credentials.public_key(where, chosen.key))
         keys = tuple(k for k in keys if wanted and k.get_base64() == wanted[1])

@@ -142,15 +142,14 @@ def _without(file: Path, name: str, kind: str | None) -> tuple[list[str], bool]:
     lines, found = [], False
     for number, line in enumerate(_lines(file), 1):
         entry = _entry(file, number, line)
-        if not entry or not entry.key or not _names(entry, name):
+        its = entry is not None and entry.key is not None and _names(entry, name)
+        if entry is None or not its or kind not in (None, entry.key.get_name()):
             lines.append(line)
-        elif kind is not None and entry.key.get_name() != kind:
-            lines.append(line)
-        else:
-            found = True
-            others = [listed for listed in entry.hostnames or () if not _same(listed, name)]
-            if others:
-                lines.append(f"{','.join(others)} {line.strip().split(maxsplit=1)[1]}")
+            continue
+        found = True
+        others = [listed for listed in entry.hostnames or () if not _same(listed, name)]
+        if others:
+            lines.append(f"{','.join(others)} {line.strip().split(maxsplit=1)[1]}")
     return lines, found
 
 

@@ -71,7 +71,7 @@ def probe(address: str, port: int, *, seconds: float = 10, where: str | None = N
     except SSHException as error:
         raise _error(where, at, f"an SSH server that broke off: {error}", _FIREWALL) from None
     except (OSError, EOFError) as error:
-        found = getattr(error, "strerror", None) or str(error) or "a connection that ended"
+        found = getattr(error, "strerror", None) or "an SSH server that broke off"
         raise _error(where, at, found, _FIREWALL) from None
 
 

@@ -18,7 +18,7 @@ from torchrack.facts.accounts import Account, Accounts
 from torchrack.facts.gather import gather
 from torchrack.operations.guard import Commands, operation
 
-_ADD_KEYS = """home={home}; user={user}
+ADD_KEYS = """home={home}; user={user}
 [ -d "$home/.ssh" ] || install -d -m 0700 -o "$user" -g "$(id -gn -- "$user")" -- "$home/.ssh"
 keys=$(readlink -f -- "$home/.ssh/authorized_keys")
 tmp=$(mktemp -- "$(dirname -- "$keys")/.authorized_keys.XXXXXX")
@@ -31,6 +31,7 @@ chmod 0600 -- "$tmp"
 chown "$user:$(id -gn -- "$user")" -- "$tmp"
 mv -fT -- "$tmp" "$keys"
 """
+"""Adds lines of standard input to the authorized_keys of a user; home and user are shell words."""
 
 
 @operation
@@ -73,9 +74,7 @@ def administrators(*, users: Sequence[str], group: str, keys: Sequence[str] = ()
             expected=f"{len(keys)} declared key(s)",
             actual=f"{len(missing)} of them missing",
         )
-        steps.append(
-            _ADD_KEYS.format(home=shlex.quote(account.home), user=shlex.quote(deploy_user))
-        )
+        steps.append(ADD_KEYS.format(home=shlex.quote(account.home), user=shlex.quote(deploy_user)))
     if not steps:
         host.noop(f"{', '.join(users)} may log in")
         return
