@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from torchrack import atomic
+from torchrack.errors import TorchrackError
 from torchrack.onboard.model import Onboarded
+from torchrack.onboard.pages import html, markdown
+from torchrack.onboard.pages.content import page
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ def folder(inventory: Path, report: Path | None = None) -> Path:
         inventory: the fleet's inventory file.
         report: the folder that the command line names.
     """
-    raise NotImplementedError
+    return report or inventory.parent / "reports" / "onboard"
 
 
 def write(result: Onboarded, into: Path, *, inventory: str, finished: dt.datetime) -> Pages:
@@ -37,6 +44,17 @@ def write(result: Onboarded, into: Path, *, inventory: str, finished: dt.datetim
         finished: when the run ended, with a time zone.
 
     Raises:
-        TorchrackError: the folder can't be written.
+        TorchrackError: the folder can't be written, or the server's name is no file's name.
     """
-    raise NotImplementedError
+    name = result.newcomer.name
+    if not _FILE_NAME.fullmatch(name):
+        raise TorchrackError(f"{name!r} can't be the name of a page: use letters, digits, . _ -")
+    content = page(result, inventory=inventory, finished=finished)
+    files = Pages(into / f"{name}.md", into / f"{name}.html")
+    try:
+        atomic.write(files.markdown, markdown.render(content))
+        atomic.write(files.html, html.render(content))
+    except OSError as error:
+        reason = error.strerror or error
+        raise TorchrackError(f"the pages of {name} can't be written to {into}: {reason}") from None
+    return files
