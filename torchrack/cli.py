@@ -11,6 +11,7 @@ import typer
 from torchrack.commands import data, drift
 from torchrack.commands.deploy import deploy
 from torchrack.commands.explain import explain
+from torchrack.commands.init import init
 from torchrack.commands.lock import lock
 from torchrack.commands.onboard import onboard
 from torchrack.commands.plan import plan
@@ -39,6 +40,7 @@ def torchrack(
     """GPU servers from bare to running PyTorch, declared, proven and kept."""
 
 
+app.command("init")(init)
 app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)

@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,9 +113,9 @@ class Session:
         )
         channel = stdout.channel
         deadline = time.monotonic() + seconds + 15
-        if text:  # a shell that is none may have closed the channel
+        with suppress(OSError):  # one that ended before it read all of it has said why
             stdin.write(text)
-        channel.shutdown_write()
+            channel.shutdown_write()
         out = self._lines(channel, channel.recv, deadline)
         err = self._lines(channel, channel.recv_stderr, deadline)
         return channel.recv_exit_status(), Answer(out, err)

@@ -416,7 +416,7 @@ def test_findings_are_a_table_and_say_since_when(capsys, monkeypatch):
         result(finding(severity="cosmetic"), finding(id="sshd.x", severity="security")), capsys
     )
     assert text.index("sshd.x") < text.index("daemon.json.content"), "the gravest first"
-    assert "gpu01 was deployed at aaaaaaaaaaaa on 2026-11-24 03:00 UTC by ann@desk" in text
+    assert "gpu01 drifted since the deploy aaaaaaaaaaaa on 2026-11-24 03:00 UTC by ann@desk" in text
     assert "2 drift. Nothing was changed." in text
     assert "2026-11-20, flapping" in text
     assert "\x1b[" not in text

@@ -11,7 +11,7 @@ import pytest
 
 from torchrack.drift import history
 from torchrack.drift.history import HistoryError, Seen, record
-from torchrack.drift.model import Finding, HostResult, Result
+from torchrack.drift.model import Deployed, Finding, HostResult, Result
 
 FIRST = dt.datetime(2026, 11, 1, 3, 0, tzinfo=dt.timezone.utc)
 STAGES = ("docker", "host")
@@ -131,6 +131,30 @@ def test_what_was_there_at_a_check_can_be_read(nights, tmp_path: Path):
         ["b"],
         ["b"],
     ]
+
+
+def test_a_span_says_since_which_deploy(tmp_path: Path):
+    path = tmp_path / "f.sqlite"
+    deployed = Deployed("1" * 40, FIRST, "ann@desk")
+    result = night(0, "a")
+    record(path, replace(result, hosts=(replace(result.hosts[0], deployed=deployed),)), "drift")
+    assert history.read(path).spans[0].deploy == "111111111111 on 2026-11-01 03:00 UTC by ann@desk"
+
+
+def test_a_file_of_the_first_version_is_read_and_goes_on(tmp_path: Path):
+    path = tmp_path / "f.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            "CREATE TABLE checks (number INTEGER PRIMARY KEY, started TEXT, verdict TEXT);"
+            "CREATE TABLE spans (host TEXT, id TEXT, first TEXT, last TEXT, open INTEGER);"
+            "INSERT INTO checks VALUES (1, '2026-11-01T03:00:00+00:00', 'drift');"
+            "INSERT INTO spans VALUES ('gpu01', 'a', '2026-11-01T03:00:00+00:00', "
+            "'2026-11-01T03:00:00+00:00', 1);"
+        )
+    assert [(one.id, one.deploy) for one in history.read(path).spans] == [("a", None)]
+    seen = record(path, night(1, "a", "b"), "drift")
+    assert seen["gpu01", "a"].first == FIRST
+    assert len(history.read(path).spans) == 2
 
 
 def test_there_is_no_history_before_the_first_check(tmp_path: Path):

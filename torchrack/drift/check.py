@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paramiko import SSHException
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
-from torchrack.drift import certificates, fixes, memory, probes
+from torchrack.drift import certificates, fixes, memory, probes, witness
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
 from torchrack.drift.probes.subject import Subject
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
-from torchrack.errors import Problem
+from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
 from torchrack.facts.stamp import STAMP
 from torchrack.facts.survey import HostSurvey
@@ -141,9 +142,10 @@ class _Checker:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = asked[3:]
         seen = probes.judge(shown, Subject(name, session.host.settings))
+        found = (*evaluation.findings, *_no_stamp(context, stamp), *seen)
         return HostResult(
             name=name,
-            findings=(*evaluation.findings, *_no_stamp(context, stamp), *seen),
+            findings=_told(session, found, stamp[0].when if stamp else None),
             checked=_checked(self.stages, evaluation, seen),
             deployed=stamp[0] if stamp else None,
             seconds=time.monotonic() - begun,
@@ -166,6 +168,20 @@ def _ask(session: Session, wanted: tuple[Request, ...]) -> dict[str, Output]:
         return batch.outputs(answer.out)
     except ValueError as error:
         raise unknown(session.host, f"an answer that was {error}", "look at the host") from error
+
+
+def _told(
+    session: Session, found: tuple[Finding, ...], deployed: dt.datetime | None
+) -> tuple[Finding, ...]:
+    """The findings with who and when; where the host can't say, as they are."""
+    script = witness.script(found, deployed, _now())
+    if not script:
+        return found
+    try:
+        lines = session.run(script, seconds=witness.SECONDS).out
+        return witness.told(found, lines, deployed)
+    except (HostError, OSError, SSHException, EOFError):
+        return found
 
 
 def _checked(

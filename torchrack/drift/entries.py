@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +13,14 @@ from torchrack.errors import Problem, ProblemsError
 from torchrack.lock.file import shown
 
 T = TypeVar("T")
+
+
+class EntriesError(ProblemsError, Generic[T]):
+    """A file with entries that are none; ``good`` holds the others."""
+
+    def __init__(self, summary: str, problems: Iterable[Problem], good: Sequence[T]) -> None:
+        super().__init__(summary, problems)
+        self.good = list(good)
 
 
 def read(path: Path, kind: TypeAdapter[T], what: str, needed: str) -> list[T]:
@@ -24,14 +33,15 @@ def read(path: Path, kind: TypeAdapter[T], what: str, needed: str) -> list[T]:
         needed: what the file has to be, for messages.
 
     Raises:
-        ProblemsError: it is no such file; all that is wrong with it is told, with its lines.
+        EntriesError: it is no such file; all that is wrong with it is told, with its lines.
     """
+    entries: list[T] = []
 
-    def wrong(found: list[tuple[str, str, str]]) -> ProblemsError:
+    def wrong(found: list[tuple[str, str, str]]) -> EntriesError[T]:
         fix = "correct it; docs/drift.md has an example"
         problems = [Problem(where, about, said, needed, fix) for where, about, said in found]
         name = what.lower()
-        return ProblemsError(f"{shown(path)} is no {name} file; no host was contacted.", problems)
+        return EntriesError(f"{shown(path)} is no {name} file.", problems, entries)
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -44,7 +54,6 @@ def read(path: Path, kind: TypeAdapter[T], what: str, needed: str) -> list[T]:
         return []
     if not isinstance(data, list):
         raise wrong([(shown(path), f"{what}s", f"{type(data).__name__} in it")])
-    entries: list[T] = []
     problems = []
     for line, entry in zip(lines, data, strict=True):
         try:

@@ -24,16 +24,18 @@ FLAPS = 3
 FLAP_DAYS = 14
 
 _SCHEMA = """
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE IF NOT EXISTS checks (
     number INTEGER PRIMARY KEY, started TEXT NOT NULL, verdict TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS spans (
     host TEXT NOT NULL, id TEXT NOT NULL,
-    first TEXT NOT NULL, last TEXT NOT NULL, open INTEGER NOT NULL
+    first TEXT NOT NULL, last TEXT NOT NULL, open INTEGER NOT NULL, deploy TEXT
 );
 CREATE INDEX IF NOT EXISTS spans_of ON spans (host, id);
 """
+_SPANS = "SELECT host, id, first, last, open, deploy FROM spans ORDER BY first, host, id"
+_SPANS_OF_1 = _SPANS.replace("deploy", "NULL")
 
 
 class HistoryError(Exception):
@@ -66,13 +68,23 @@ class Check:
 
 @dataclass(frozen=True)
 class Span:
-    """A time that a finding was there without a break, from one check to another."""
+    """A time that a finding was there without a break, from one check to another.
+
+    Args:
+        host: the host's name.
+        id: of the finding.
+        first: the check that saw it first.
+        last: the check that saw it last.
+        open: whether it is there still.
+        deploy: the deploy that the host had had when it was first seen, for people.
+    """
 
     host: str
     id: str
     first: dt.datetime
     last: dt.datetime
     open: bool
+    deploy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,14 +153,19 @@ def read(path: Path) -> History:
                     )
                 ),
                 tuple(
-                    Span(host, id_, _time(first), _time(last), bool(open_))
-                    for host, id_, first, last, open_ in database.execute(
-                        "SELECT host, id, first, last, open FROM spans ORDER BY first, host, id"
+                    Span(host, id_, _time(first), _time(last), bool(open_), deploy)
+                    for host, id_, first, last, open_, deploy in database.execute(
+                        _SPANS if _has_deploys(database) else _SPANS_OF_1
                     )
                 ),
             )
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:
         raise HistoryError(f"{path}: {error}") from error
+
+
+def _has_deploys(database: sqlite3.Connection) -> bool:
+    """Whether spans have their deploy; in a file of version 1 they do not."""
+    return "deploy" in [row[1] for row in database.execute("PRAGMA table_info(spans)")]
 
 
 def _time(text: str) -> dt.datetime:
@@ -161,6 +178,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, timeout=5)) as database:
         path.chmod(0o600)
         database.executescript(_SCHEMA)
+        if not _has_deploys(database):
+            database.execute("ALTER TABLE spans ADD COLUMN deploy TEXT")
         with database:  # one transaction: a check is in it whole or not at all
             yield database
 
@@ -180,9 +199,10 @@ def _record(
             database.execute("UPDATE spans SET last = ? WHERE rowid = ?", (now, row))
         elif _was_checked(key[0], result):
             database.execute("UPDATE spans SET open = 0 WHERE rowid = ?", (row,))
+    deploys = {one.name: one.deployed.told for one in result.hosts if one.deployed}
     database.executemany(
-        "INSERT INTO spans (host, id, first, last, open) VALUES (?, ?, ?, ?, 1)",
-        [(*key, now, now) for key in there.keys() - open_.keys()],
+        "INSERT INTO spans (host, id, first, last, open, deploy) VALUES (?, ?, ?, ?, 1, ?)",
+        [(*key, now, now, deploys.get(key[0])) for key in there.keys() - open_.keys()],
     )
     _forget(database)
     return _seen(database, there, result.started)

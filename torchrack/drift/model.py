@@ -55,6 +55,12 @@ class Deployed:
     when: dt.datetime
     who: str
 
+    @property
+    def told(self) -> str:
+        """The deploy, for people: "1f2e3d4c5b6a on 2026-11-24 03:00 UTC by ann@desk"."""
+        commit = f"{self.commit[:12]} " if self.commit else ""
+        return f"{commit}on {self.when:%Y-%m-%d %H:%M} UTC by {self.who}"
+
 
 @dataclass(frozen=True)
 class HostResult:

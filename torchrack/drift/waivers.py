@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from torchrack.drift import entries
 from torchrack.drift.model import Finding, Result
 from torchrack.drift.severity import severity_of
+from torchrack.errors import Problem
 
 SOON = dt.timedelta(days=14)
 """How long before its end a waiver is told of."""
@@ -70,10 +71,37 @@ def read(path: Path) -> list[Waiver]:
     """Return the waivers in a file; none where there is no file.
 
     Raises:
-        ProblemsError: it is no waiver file; all that is wrong with it is told, with its lines.
+        EntriesError: some of it are no waivers; all that is wrong is told, with its lines.
     """
     needed = "a list of entries with id, reason, owner, expires, and hosts where it is not for all"
     return entries.read(path, TypeAdapter(Waiver), "Waiver", needed)
+
+
+def wrong(problems: Iterable[Problem]) -> tuple[Finding, ...]:
+    """Return the findings of a waiver file that is wrong in places, one a place.
+
+    They are unknown: what was to be waived there can't be told.
+
+    Args:
+        problems: what :func:`read` said.
+    """
+    by_place: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_place.setdefault(problem.where, []).append(problem)
+    return tuple(
+        Finding(
+            host="-",
+            id=f"waivers.wrong:{place}",
+            stage="waivers",
+            kind="unknown",
+            severity="outage",
+            what=f"Waivers in {place}",
+            expected=found[0].needed,
+            actual="; ".join(f"{one.what}: {one.found}" for one in found),
+            fix=found[0].fix,
+        )
+        for place, found in by_place.items()
+    )
 
 
 def apply(

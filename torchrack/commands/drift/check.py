@@ -73,8 +73,8 @@ def check(
     A finding that somebody answers for in the inventory's .waivers.yml does not count, nor does
     one that --severity or --since leaves out; what could not be checked always does.
 
-    Exit status: 0 in sync, 2 something differs, 1 something could not be checked or the input is
-    wrong (what was found is shown all the same).
+    Exit status: 0 in sync, 2 something differs, 1 something could not be checked, a report could
+    not be written or the input is wrong (what was found is shown all the same).
     """
     wanted = _formats([*(formats or []), *(["json"] if as_json else [])])
     after = _moment(since)
@@ -89,8 +89,8 @@ def check(
         for failure in notify(path.with_suffix(".alerts.json"), told, checked):
             typer.echo(f"torchrack drift: {failure}", err=True)
     chosen = select(checked, seen, severity=severity, since=after)
-    _tell(chosen, seen, past, wanted)
-    _end(STATUS[verdict(chosen)], hard=time_limit is not None)
+    told_all = _tell(chosen, seen, past, wanted)
+    _end(STATUS[verdict(chosen)] if told_all else 1, hard=time_limit is not None)
 
 
 def _targets(inventory: Path) -> list[Target]:
@@ -142,8 +142,13 @@ def _tell(
     seen: dict[tuple[str, str], history.Seen],
     past: history.History,
     wanted: list[tuple[Format, str]],
-) -> None:
-    """Write the formats that go to files, and print the one that does not, or the table."""
+) -> bool:
+    """Write the formats that go to files, and print the one that does not, or the table.
+
+    Returns:
+        Whether all files could be written; what could not is told, and the rest is told as well.
+    """
+    written = True
     for name, file in wanted:
         text = FORMATS[name](checked, seen, past)
         if not file:
@@ -153,6 +158,7 @@ def _tell(
             atomic.write(Path(file), text)
         except OSError as error:
             typer.echo(f"torchrack drift: {file} can't be written: {error}", err=True)
-            raise typer.Exit(1) from None
+            written = False
     if all(file for _, file in wanted):
         console(stderr=False).print(table.render(checked, seen))
+    return written

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 from rich.progress import Progress
 
 from torchrack.drift import check, history, waivers
+from torchrack.drift.entries import EntriesError
+from torchrack.drift.model import Finding
 from torchrack.drift.verdict import verdict
-from torchrack.errors import ProblemsError
 from torchrack.inventory import FleetHost
 from torchrack.lock.file import shown
 from torchrack.report import console, print_problems
@@ -30,22 +32,23 @@ def look(
 ) -> waivers.Waived:
     """Check hosts, with a progress bar on a terminal, and apply the fleet's waivers.
 
+    A waiver file with errors does not keep a night from being checked: what is wrong in it is a
+    finding, and what is not counts.
+
     Args:
         inventory: the inventory's file.
         hosts: those to check.
         deploy_file: the deploy file whose operations are compared with.
         whole_fleet: whether these are all hosts, so that a waiver that fits none is told.
         seconds: how long it may take; None: as long as the hosts' own limits allow.
-
-    Raises:
-        typer.Exit: the waivers can't be read; all problems have been told.
     """
     file = waivers.path_of(inventory)
+    wrong: tuple[Finding, ...] = ()
     try:
         known = waivers.read(file)
-    except ProblemsError as error:
+    except EntriesError as error:
         print_problems("Waivers", error.problems)
-        raise typer.Exit(1) from None
+        known, wrong = error.good, waivers.wrong(error.problems)
     with Progress(console=console(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Checking hosts", total=len(hosts))
         result = check.check(
@@ -55,6 +58,7 @@ def look(
             answered=lambda: progress.advance(task),
             seconds=seconds,
         )
+    result = replace(result, fleet_findings=(*result.fleet_findings, *wrong))
     whole = whole_fleet and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()
     return waivers.apply(result, known, today=today, file=shown(file), whole=whole)

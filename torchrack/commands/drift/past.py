@@ -141,10 +141,12 @@ def _without(spans: tuple[Span, ...], others: tuple[Span, ...]) -> list[Span]:
 
 
 def _spans(title: str, spans: list[Span]) -> Table:
-    table = Table("Host", "Finding", "From", "To", title=title, title_justify="left")
+    headings = ("Host", "Finding", "From", "To", "Since the deploy")
+    table = Table(*headings, title=title, title_justify="left")
     for span in spans:
         to = "there still" if span.open else _when(span.last)
-        table.add_row(Text(span.host), Text(span.id), _when(span.first), to)
+        deploy = Text(span.deploy or "unknown")
+        table.add_row(Text(span.host), Text(span.id), _when(span.first), to, deploy)
     return table
 
 
@@ -160,6 +162,7 @@ def _span(span: Span) -> dict[str, Any]:
         "first_seen": span.first.isoformat(timespec="seconds"),
         "last_seen": span.last.isoformat(timespec="seconds"),
         "open": span.open,
+        "deploy": span.deploy,
     }
 
 

@@ -27,7 +27,9 @@ def render(checked: Waived, seen: Mapping[tuple[str, str], Seen]) -> str:
         lines += ["|" + "---|" * 8]
     for one in found:
         known = seen.get((one.host, one.id))
-        since = known.first.strftime("%Y-%m-%d") if known else ""
+        first = one.when or (known.first if known else None)
+        since = first.strftime("%Y-%m-%d") if first else ""
+        since += f" by {one.who}" if one.who else ""
         waiver = checked.waiver(one)
         fix = f"waived by {waiver.owner} until {waiver.expires}" if waiver else one.fix
         cells = (one.host, one.kind, one.severity, since, f"{one.what} (`{one.id}`)")

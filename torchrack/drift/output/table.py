@@ -55,16 +55,19 @@ def _table(found: list[Finding], seen: Mapping[tuple[str, str], Seen]) -> Table:
     for one in sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.host)):
         severity = Text(one.severity, _STYLES[one.severity])
         what = f"{one.what}\n{one.id}"
-        since = _since_when(seen.get((one.host, one.id)))
+        since = _since_when(one, seen.get((one.host, one.id)))
         row = (one.host, one.kind, severity, since, what, one.expected, one.actual, one.fix)
         table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 
-def _since_when(seen: Seen | None) -> str:
-    if seen is None:
-        return ""
-    return seen.first.strftime("%Y-%m-%d") + (", flapping" if seen.flapping else "")
+def _since_when(finding: Finding, seen: Seen | None) -> str:
+    """When the host says it was changed, else when a check first saw it; and by whom."""
+    words = [seen.first.strftime("%Y-%m-%d")] if seen else []
+    if finding.when:
+        words = [finding.when.strftime("%Y-%m-%d %H:%M")]
+    words += ["flapping"] if seen and seen.flapping else []
+    return ", ".join(words) + (f"\nby {finding.who}" if finding.who else "")
 
 
 def _since(hosts: tuple[HostResult, ...]) -> list[str]:
@@ -72,7 +75,5 @@ def _since(hosts: tuple[HostResult, ...]) -> list[str]:
     lines = []
     for host in hosts:
         if host.deployed and any(finding.kind == "drift" for finding in host.findings):
-            when = host.deployed.when.strftime("%Y-%m-%d %H:%M UTC")
-            commit = f" at {host.deployed.commit[:12]}" if host.deployed.commit else ""
-            lines.append(f"{host.name} was deployed{commit} on {when} by {host.deployed.who}")
+            lines.append(f"{host.name} drifted since the deploy {host.deployed.told}")
     return ["", *lines] if lines else []

@@ -1,0 +1,1 @@
+"""A new fleet's repository: what is asked for, and what is written."""
