@@ -1,7 +1,7 @@
 """The first login against a server in this process: one try, and a message for each way it fails.
 
-What sudo and shells print is recorded from OpenSSH 10.0p2 and sudo 1.9.16p2 (Debian 13), but for
-sudo-rs, whose messages are those of its source (src/common/error.rs, src/pam/error.rs).
+What sudo and shells print is recorded on Debian 13 (OpenSSH 10.0p2, sudo 1.9.16p2); the two
+messages of sudo-rs are as users of Ubuntu 25.10 report them.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import paramiko
@@ -111,3 +112,20 @@ def test_the_name_is_that_which_ssh_config_leads_to(
     pin(file, "gpu07", 22, ONE)
     assert file.read_text() == line("10.0.0.7", ONE) + "\n"
     assert pinned(file, "gpu07", 22) == [ONE]
+
+
+def test_many_pin_at_once_with_the_patches_of_a_deploy(file: Path) -> None:
+    script = """
+from gevent import monkey; monkey.patch_all()
+import sys
+import gevent, paramiko
+from pathlib import Path
+from torchrack.onboard.pins import pin
+def one(number):
+    gevent.sleep(0)
+    pin(Path(sys.argv[1]), f"10.0.0.{number}", 22, paramiko.ECDSAKey.generate())
+for greenlet in gevent.joinall([gevent.spawn(one, number) for number in range(20)]):
+    greenlet.get()
+"""
+    subprocess.run([sys.executable, "-c", script, file], check=True, timeout=60)
+    assert len(file.read_text().splitlines()) == 20

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from torchrack.errors import HostError, Problem
 
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 """As ssh-keygen -l and ssh write it."""
+
+_IN_THIS_PROCESS = threading.Lock()
 
 
 def fingerprint(key: PKey) -> str:
@@ -95,14 +98,17 @@ def known_as(address: str, port: int) -> str:
 
 @contextmanager
 def _alone(file: Path) -> Iterator[None]:
-    """Keep other runs of this program from changing the file at the same time."""
+    """Keep others from changing the file at the same time, in this process and in others."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
+    # flock alone would stop all of gevent's greenlets, the one that holds it among them.
+    with _IN_THIS_PROCESS:
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            fcntl.flock(folder, fcntl.LOCK_UN)  # gevent's close comes later
+            os.close(folder)
 
 
 def _lines(file: Path) -> list[str]:
