@@ -12,6 +12,8 @@ from rich.text import Text
 
 from torchrack.errors import Problem
 
+_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+
 
 def console(*, stderr: bool = True) -> Console:
     """A console: in colour, and as wide as it is, only on a terminal.
@@ -24,13 +26,19 @@ def console(*, stderr: bool = True) -> Console:
     return Console(stderr=stderr, width=width, highlight=False)
 
 
+def printable(text: str) -> Text:
+    """Return a text for the terminal in which nothing steers it: servers say what they like."""
+    plain = text.expandtabs(1)
+    return Text("".join(c if c.isprintable() or c == "\n" else _UNPRINTABLE for c in plain))
+
+
 def problems_table(title: str, problems: Iterable[Problem]) -> Table:
     """Return a table with one row a problem: where, what, found, needed, how to fix."""
     table = Table(title=title, title_justify="left", show_lines=True)
     for heading in ("Where", "What", "Found", "Needed", "How to fix"):
         table.add_column(heading, overflow="fold")
     for p in problems:
-        table.add_row(*map(Text, (p.where, p.what, p.found, p.needed, p.fix)))
+        table.add_row(*map(printable, (p.where, p.what, p.found, p.needed, p.fix)))
     return table
 
 

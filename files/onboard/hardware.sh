@@ -29,7 +29,9 @@ for device in /dev/ipmi0 /dev/ipmi/0 /dev/ipmidev/0; do
     # The channel of the management LAN is 1, on some machines 8.
     for channel in 1 8 2 3; do
         lan=$(ask ipmitool lan print "$channel") || continue
-        case $lan in *"IP Address  "*) printf '%s\n' "$lan" | sed 's/^/lan /'; break ;; esac
+        printf '%s\n' "$lan" | grep -q '^IP Address  *: *[1-9]' || continue
+        printf '%s\n' "$lan" | sed 's/^/lan /'
+        break
     done
     ask ipmitool mc info | sed 's/^/mc /'
     break
@@ -57,20 +59,19 @@ for d in /sys/block/*; do
 done
 
 echo ==nics
+driver() { [ ! -e "$d/device/driver" ] || basename "$(readlink -f "$d/device/driver")"; }
 for d in /sys/class/net/*; do
     [ -e "$d/device" ] || continue
     name=${d##*/}
     # The slave of a bond shows the bond's address; its own is remembered beside it.
-    echo "net$tab$name$tab$(first "$d/bonding_slave/perm_hwaddr" "$d/address")$tab$(readlink -f "$d/device")$tab$(
-        basename "$(readlink -f "$d/device/driver" 2>/dev/null)" 2>/dev/null)$tab$(
+    echo "net$tab$name$tab$(first "$d/bonding_slave/perm_hwaddr" "$d/address")$tab$(readlink -f "$d/device")$tab$(driver)$tab$(
         first "$d/device"/infiniband/*/fw_ver)$tab$(first "$d/speed")$tab$(first "$d/operstate")"
     ask ethtool -i "$name" | sed "s/^/ethtool$tab$name$tab/"
 done
 for d in /sys/class/infiniband/*; do
     # One that has a network interface of its own was told already.
     [ -e "$d/device" ] && [ ! -e "$d/device/net" ] || continue
-    echo "ib$tab${d##*/}$tab$(first "$d/node_guid")$tab$(readlink -f "$d/device")$tab$(
-        basename "$(readlink -f "$d/device/driver" 2>/dev/null)" 2>/dev/null)$tab$(
+    echo "ib$tab${d##*/}$tab$(first "$d/node_guid")$tab$(readlink -f "$d/device")$tab$(driver)$tab$(
         first "$d/fw_ver")$tab$(first "$d/ports/1/rate")$tab$(first "$d/ports/1/state")"
 done
 

@@ -17,6 +17,8 @@ from torchrack.workloads.workload import by_digest
 
 SECONDS = 240
 """How long the container may take; the first import of PyTorch on a cold disk takes most of it."""
+_GRACE = 15
+"""Seconds after which a container is killed that did not end by itself, with a word on where."""
 _AROUND = 90
 """Seconds for what is around the container: making it, and removing it when it hangs."""
 
@@ -38,7 +40,7 @@ def check_gpus(session: Session, settings: Settings, *, seconds: int = SECONDS) 
     inside: InContainer | None = None
     if before.on_pci and chosen is not None and before.images[chosen.name] is not None:
         text = container_script(chosen.reference, chosen.user, seconds)
-        answer = session.run(text, seconds=seconds + _AROUND)
+        answer = session.run(text, seconds=seconds + _GRACE + _AROUND)
         inside = in_container(answer.out, answer.err)
     return judge(host, before, chosen, inside, seconds=seconds)
 
@@ -71,7 +73,7 @@ def container_script(reference: str, user: str, seconds: int) -> str:
         "name": f"torchrack-gpu-check-{secrets.token_hex(4)}",
         "image": by_digest(reference),
         "user": user,
-        "seconds": str(seconds),
+        "seconds": str(seconds + _GRACE),
         "inside": inside,
         "program": program,
     }

@@ -14,8 +14,6 @@ from torchrack.onboard.gpu_check.read import Counted, InContainer, Smi
 from torchrack.workloads.workload import by_digest
 
 _POWER = "power the server off and on; a GPU that stays away has a Xid in dmesg: send it back"
-_KILLED = (124, 137)
-"""Exit statuses of timeout(1)."""
 
 
 def judge(
@@ -119,7 +117,7 @@ class _Case:
 
     def _container(self, inside: InContainer) -> Iterator[Problem]:
         what = f"Container of {self._name()} with all GPUs"
-        if inside.status in _KILLED:
+        if inside.late:
             yield self._problem(
                 what,
                 f"no end after {self.seconds} s: {inside.said or 'nothing was said'}",
@@ -143,7 +141,7 @@ class _Case:
             "as on the host",
             "systemctl restart nvidia-cdi-refresh on the host writes the CDI spec anew",
         )
-        if inside.status not in _KILLED:
+        if not inside.late:
             yield from self._torch(inside, len(inside.smi.usable))
 
     def _torch(self, inside: InContainer, expected: int) -> Iterator[Problem]:

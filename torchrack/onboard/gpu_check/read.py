@@ -12,6 +12,11 @@ from torchrack import nvidia_smi
 from torchrack.images.facts import ImageFacts, image_facts
 from torchrack.nvidia_smi import State
 
+_KILLED = (124, 137)
+"""Exit statuses of timeout(1)."""
+_HUNG = "Timeout ("
+"""What Python's faulthandler writes above the stack of a program that took too long."""
+
 
 @dataclass(frozen=True)
 class Smi:
@@ -50,15 +55,17 @@ class InContainer:
     """What a container with the GPUs said.
 
     Args:
-        status: exit status of docker run; 124 and 137: it was ended for taking too long.
+        status: exit status of docker run.
+        late: whether it was ended for taking too long.
         smi: what nvidia-smi said in it; None: it did not come to that.
         mig: how many MIG instances nvidia-smi lists.
         torch: what the program printed; None: it did not come to its end.
         torch_status: its exit status; 127 without Python.
-        said: the last lines of the errors.
+        said: the lines of the errors that say most.
     """
 
     status: int
+    late: bool = False
     smi: Smi | None = None
     mig: int = 0
     torch: Mapping[str, Any] | None = None
@@ -88,14 +95,22 @@ def in_container(out: Iterable[str], err: Sequence[str]) -> InContainer:
     ended = sections["ended"]
     torch = sections["torch"]
     mig = sections["mig"]
+    status = int(ended[0]) if ended else 1
+    hung = next((n for n, line in enumerate(err) if line.startswith(_HUNG)), None)
     return InContainer(
-        status=int(ended[0]) if ended else 1,
+        status=status,
+        late=status in _KILLED or hung is not None,
         smi=_smi(sections["smi"]) if sections["smi"] else None,
         mig=int(mig[0]) if mig and mig[0].isdigit() else 0,
         torch=_last_object(torch),
         torch_status=_status(torch),
-        said=" ".join(" ".join(line.split()) for line in err[-4:] if line.strip()),
+        said=_words(err[-4:] if hung is None else err[hung : hung + 5]),
     )
+
+
+def _words(lines: Iterable[str]) -> str:
+    told = (" ".join(line.split()) for line in lines if not line.startswith("See 'docker"))
+    return " ".join(line for line in told if line)
 
 
 def _smi(lines: Sequence[str]) -> Smi:

@@ -12,7 +12,7 @@ from torchrack.onboard.gpu_check import GpuCheck
 from torchrack.onboard.model import Onboarded
 from torchrack.onboard.pages.details import details_of
 from torchrack.onboard.pages.words import VERDICTS, duration
-from torchrack.report import problems_table
+from torchrack.report import printable, problems_table
 
 _GPUS = "GPUs: PCI, host, container, PyTorch"
 _STYLES = {"ready": "bold green", "not_ready": "bold red", "stopped": "cyan", "planned": "cyan"}
@@ -35,7 +35,7 @@ def render(results: Sequence[Onboarded]) -> RenderableType:
         parts += [Text(), problems_table("What is in the way", dict.fromkeys(problems))]
     commands = [(result.newcomer.name, result.next) for result in results if result.next]
     if commands:
-        parts += [Text("\nNext:")] + [Text(f"  {name}: {text}") for name, text in commands]
+        parts += [Text("\nNext:")] + [printable(f"  {name}: {text}") for name, text in commands]
     return Group(*parts)
 
 
@@ -44,8 +44,8 @@ def _row(result: Onboarded) -> tuple[Text, ...]:
     address = newcomer.address if newcomer.port == 22 else f"{newcomer.address}:{newcomer.port}"
     tests = details.state
     return (
-        Text(newcomer.name),
-        Text(address),
+        printable(newcomer.name),
+        printable(address),
         Text(VERDICTS[result.verdict], _STYLES[result.verdict]),
         Text(_steps(result)),
         Text(_gpus(details.gpus) if details.gpus else ""),

@@ -110,7 +110,8 @@ def _parameter(match: re.Match[str]) -> str:
 
 
 def _last(output: str) -> str:
-    """Return what pytest said of an error of its own: from its word ERROR on, or the last lines."""
+    """Return what pytest said of an error of its own, or its last lines."""
     lines = [line.strip() for line in output.splitlines() if line.strip(" =-")]
-    first = next((n for n, line in enumerate(lines) if line.startswith("ERROR")), len(lines) - 3)
-    return " ".join(lines[max(first, 0) :])[:_MOST_WORDS] or "nothing was said"
+    raised = [line[1:].strip() for line in lines if line.startswith("E  ")]
+    first = next((n for n, line in enumerate(lines) if line.startswith("ERROR")), -3)
+    return " ".join(raised or lines[first:])[:_MOST_WORDS] or "nothing was said"

@@ -1,0 +1,173 @@
+"""The state tests' own process: what comes of it, and that it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from torchrack.onboard import state_tests
+from torchrack.onboard.state_tests import StateTests, run_state_tests
+from torchrack.onboard.state_tests.read import counts, read_junit
+
+INVENTORY = Path("inventories/fleet.py")
+SUITE = """
+import pytest
+
+@pytest.fixture
+def broken():
+    raise RuntimeError("the probes failed")
+
+@pytest.mark.parametrize("target", ["gpu01"])
+class TestNot:
+    pass
+
+@pytest.mark.parametrize("target", ["gpu01"])
+def test_fine(target):
+    pass
+
+@pytest.mark.parametrize("target", ["gpu01-docker.io"])
+def test_package(target):
+    assert target == "x", "another\\nversion | <b>"
+
+@pytest.mark.parametrize("target", ["gpu01"])
+def test_prepared(target, broken):
+    pass
+
+@pytest.mark.parametrize("target", ["gpu01"])
+def test_left_out(target):
+    pytest.skip("no workload of that kind")
+"""
+# As pytest prints it when its output is a file.
+OUTPUT = """\
+============================= test session starts ==============================
+collecting ... collected 126 items / 4 deselected / 122 selected
+
+tests/state/test_base.py::test_one_time_service_runs[gpu02] PASSED       [  1%]
+tests/state/test_base.py::test_kernel_is_held[gpu02] FAILED              [  2%]
+tests/state/test_base.py::test_no_automatic_reboot[gpu02] """
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``run(suite, ...)``: what comes of a suite that stands in for tests/state."""
+
+    def command(inventory: Path, host: str, xml: Path) -> list[str]:
+        assert (inventory, host) == (INVENTORY, "gpu01")
+        suite = [str(tmp_path / "test_host.py"), f"--junitxml={xml}", "-o", "junit_family=xunit2"]
+        plain = ["-c", "/dev/null", f"--rootdir={tmp_path}", "-v", "-p", "no:cacheprovider"]
+        return [sys.executable, "-m", "pytest", *suite, *plain]
+
+    def of(suite: str, *, seconds: float = 60) -> tuple[StateTests, list[tuple[int, int]]]:
+        (tmp_path / "test_host.py").write_text(suite)
+        monkeypatch.setattr(state_tests.run, "command", command)
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take a second to import
+        told: list[tuple[int, int]] = []
+        found = run_state_tests(
+            INVENTORY, "gpu01", seconds=seconds, progress=lambda *now: told.append(now)
+        )
+        return found, told
+
+    return of
+
+
+def test_passed_failed_broken_and_skipped(run) -> None:
+    found, told = run(SUITE)
+    outcomes = {test.name: test.outcome for test in found.tests}
+    assert outcomes == {
+        "test_host::test_fine": "passed",
+        "test_host::test_package[docker.io]": "failed",
+        "test_host::test_prepared": "failed",
+        "test_host::test_left_out": "skipped",
+    }
+    assert found.passed == 1
+    assert told[-1] == (4, 4)
+    package, prepared = found.problems
+    assert package.where == "gpu01"
+    assert "another version | <b>" in package.found
+    assert "torchrack drift inventories/fleet.py --host gpu01" in package.fix
+    assert "--inventory inventories/fleet.py --limit gpu01" in package.fix
+    assert "the probes failed" in prepared.found
+    assert found.seconds > 0
+
+
+def test_all_passed(run) -> None:
+    found, _ = run("def test_x():\n    pass\n")
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        ("", "ended with 5, 0 test(s)"),
+        ("import nonsense", "No module named 'nonsense'"),
+        ("import os\nos._exit(0)", "ended with 0, 0 test(s)"),
+        ("import os\ndef test_x():\n    os._exit(1)", "ended with 1, 0 test(s)"),
+    ],
+)
+def test_no_result_is_a_problem(run, suite: str, said: str) -> None:
+    found, _ = run(suite)
+    assert found.problems
+    assert said in "\n".join(problem.found for problem in found.problems)
+
+
+def test_what_hangs_is_ended_with_what_it_started(run, tmp_path: Path) -> None:
+    # Past its own life, a process that was left behind would say so.
+    mark = tmp_path / "left-behind"
+    suite = f"""
+import subprocess, time
+def test_fine(): pass
+def test_hangs():
+    subprocess.Popen(["sh", "-c", "sleep 3; touch {mark}"])
+    time.sleep(600)
+"""
+    started = time.monotonic()
+    found, _ = run(suite, seconds=2)
+    assert time.monotonic() - started < 20
+    assert found.tests == ()
+    (problem,) = found.problems
+    assert problem.found.startswith("no end after 2 s")
+    time.sleep(2)  # longer than what it started would have gone on
+    assert not mark.exists()
+
+
+def test_the_real_command(tmp_path: Path) -> None:
+    argv = state_tests.run.command(INVENTORY, "gpu01", tmp_path / "x.xml")
+    assert argv[argv.index("--inventory") + 1] == str(INVENTORY.resolve())
+    assert argv[argv.index("--limit") + 1] == "gpu01"
+    tests = next(Path(word) for word in argv if word.endswith("tests/state"))
+    assert (tests / "test_driver.py").is_file()
+
+
+def test_options_of_the_person_do_not_change_the_run(run, monkeypatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    found, _ = run("def test_x():\n    pass\n")
+    assert found.passed == 1
+
+
+def test_without_the_tests_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_tests.run, "_NEEDS", {"nonsense": "pytest-nonsense"})
+    (problem,) = run_state_tests(INVENTORY, "gpu01").problems
+    assert "lacks pytest-nonsense" in problem.found
+    assert "make deps" in problem.fix
+
+
+def test_without_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(state_tests.run, "ROOT", tmp_path)
+    (problem,) = run_state_tests(INVENTORY, "gpu01").problems
+    assert str(tmp_path) in problem.found
+
+
+def test_progress_counts_whole_lines() -> None:
+    assert counts(OUTPUT) == (2, 122)
+    assert counts(OUTPUT.replace(" / 4 deselected / 122 selected", "")) == (2, 126)
+    assert counts("") == (0, 0)
+
+
+def test_a_junit_file_that_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    assert read_junit(path, "gpu01") == ()
+    path.write_text('<?xml version="1.0"?><testsuites><testsuite name="py')
+    assert read_junit(path, "gpu01") == ()
