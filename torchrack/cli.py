@@ -10,6 +10,7 @@ import typer
 
 from torchrack.commands import data, drift
 from torchrack.commands.deploy import deploy
+from torchrack.commands.doctor import doctor
 from torchrack.commands.explain import explain
 from torchrack.commands.init import init
 from torchrack.commands.lock import lock
@@ -41,6 +42,7 @@ def torchrack(
 
 
 app.command("init")(init)
+app.command("doctor")(doctor)
 app.command("explain")(explain)
 app.command("plan")(plan)
 app.command("lock")(lock)
