@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ NOTHING = dict.fromkeys(Row.model_fields)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("fleet_key", "other_key"):
-        (tmp_path / name).write_text("private")
-        (tmp_path / f"{name}.pub").write_text("ssh-ed25519 AAAA fleet\n")
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True
+        )
     return tmp_path
 
 
@@ -110,7 +112,8 @@ def test_a_host_of_the_inventory_is_what_the_inventory_says(folder: Path) -> Non
         (new(address="10.0.0.1"), "gpu07: 10.0.0.1 port 22, which is gpu01's in fleet.py"),
         (new(group="cpu"), "gpu07: no group cpu in fleet.py"),
         (new(user=None), "gpu07: no user"),
-        (new(admin_key="none"), "gpu07: no file "),
+        (new(admin_key="none"), "gpu07: "),
+        (new(admin="root"), "gpu07: 'root'"),
     ],
 )
 def test_what_is_refused(folder: Path, row: Row, found: str) -> None:

@@ -11,6 +11,7 @@ from torchrack.errors import Problem, ProblemsError
 from torchrack.hosts_file import Entry, proposing
 from torchrack.inventory import FleetHost, OpenGroup
 from torchrack.lock.file import shown
+from torchrack.onboard.admin import admin_problems
 from torchrack.onboard.hosts_list import Row
 from torchrack.onboard.model import Newcomer
 
@@ -154,12 +155,13 @@ def _new(
         fix = "--user NAME, or user in the hosts file"
         problems.append(Problem(row.name, "Login", "no user", "the account of the login", fix))
     key = _absolute(row.admin_key) or group.key or _absolute(row.key) or _default_key()
-    problems += _key_problems(row.name, key)
-    if problems or row.user is None or key is None:
-        raise ProblemsError("It can't join.", problems)
+    user = row.user or ""
     newcomer = Newcomer(
-        row.name, row.address, row.user, row.port or 22, admin, key, group.name, row.host_key
+        row.name, row.address, user, row.port or 22, admin, key, group.name, row.host_key
     )
+    problems += admin_problems(newcomer)
+    if problems:
+        raise ProblemsError("It can't join.", problems)
     entry = Entry(
         address=row.address,
         port=row.port or 22,
@@ -196,24 +198,6 @@ def _default_key() -> str | None:
     folder = Path("~/.ssh")
     found = (str(folder / name) for name in _KEYS if (folder / name).expanduser().is_file())
     return next(found, None)
-
-
-def _key_problems(name: str, key: str | None) -> list[Problem]:
-    """What keeps the admin from logging in with a key: it is missing, or its public half is."""
-    if key is None:
-        fix = "--admin-key FILE, or make one: ssh-keygen -t ed25519"
-        needed = "a key that the fleet logs in with"
-        return [Problem(name, "Key of the admin", "none", needed, fix)]
-    private = Path(key).expanduser()
-    problems = []
-    if not private.is_file():
-        fix = "correct --admin-key, or make it: ssh-keygen -t ed25519 -f " + key
-        problems.append(Problem(name, "Key of the admin", f"no file {key}", "a private key", fix))
-    elif not Path(f"{private}.pub").is_file():
-        fix = f"ssh-keygen -y -f {key} > {key}.pub"
-        needed = "its public half, which the account gets"
-        problems.append(Problem(name, "Key of the admin", f"no file {key}.pub", needed, fix))
-    return problems
 
 
 def _twice(rows: Sequence[Row]) -> list[Problem]:
