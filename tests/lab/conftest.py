@@ -67,7 +67,7 @@ def _server(lab: Lab, name: str, *order: str) -> Iterator[Server]:
         f"echo 'PerSourcePenaltyExemptList {subnet}' > {conf} && systemctl restart ssh.service"
     )
     yield server
-    lab.lab("remove", name)
+    server.remove()
 
 
 @pytest.fixture

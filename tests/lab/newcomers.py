@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,10 +48,11 @@ class Server:
 
     def __init__(self, lab: Lab, name: str, *order: str) -> None:
         self.lab, self.name = lab, name
-        self.lab.lab("remove", name, check=False)  # left by tests that were ended
-        made = lab.lab("new", name, "--newcomer", "--json", *order).stdout
-        self.address: str = json.loads(made)["address"]
-        self.first = Account.of(json.loads(made))
+        if name not in lab.state["hosts"]:  # where a lab of one's own is used, it is kept
+            lab.lab("new", name, "--newcomer", *order)
+        data = lab.state["hosts"][name]
+        self.address: str = data["address"]
+        self.first = Account.of(data)
         self._accounts: dict[str, Account] = {}
 
     @property
@@ -62,6 +65,11 @@ class Server:
             made = self.lab.lab("login", self.name, kind, "--json").stdout
             self._accounts[kind] = Account.of(json.loads(made))
         return self._accounts[kind]
+
+    def remove(self) -> None:
+        """Remove it, with a lab that is made for the tests."""
+        if "TORCHRACK_TEST_LAB" not in os.environ:
+            self.lab.lab("remove", self.name)
 
     def root(self, script: str, *, check: bool = True) -> str:
         """Run a script as root, past the server's network, logins and sudo."""
@@ -132,9 +140,12 @@ class Fleet(Lab):
 
 
 class Running:
-    """A run of the command that goes on; its lines are read as they come."""
+    """A run of the command that goes on; its lines are read as they come.
 
-    def __init__(self, fleet: Fleet, command: list[str]) -> None:
+    It is killed when it takes longer than ``timeout`` seconds.
+    """
+
+    def __init__(self, fleet: Fleet, command: list[str], timeout: float = 300) -> None:
         self.heard: list[str] = []
         self.process = subprocess.Popen(
             command,
@@ -145,6 +156,9 @@ class Running:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self._end = threading.Timer(timeout, self.process.kill)
+        self._end.daemon = True
+        self._end.start()
 
     @cached_property
     def _lines(self) -> Any:
@@ -157,17 +171,18 @@ class Running:
             self.heard.append(line)
             if all(word in line for word in words):
                 return str(line)
+        self._end.cancel()
         raise AssertionError(f"the run ended without {words}:\n{''.join(self.heard)}")
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
-        self.heard += list(self._lines)
-        self.process.wait()
+        self.done()
 
     def done(self) -> Done:
         """Let it come to its end."""
         self.heard += list(self._lines)
+        self._end.cancel()
         return Done(self.process.wait(), "".join(self.heard), "")
 
 
