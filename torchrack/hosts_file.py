@@ -13,8 +13,6 @@ Changes touch the lines of their host alone: comments, order and quotes stay.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from torchrack import atomic, yaml_lines
 from torchrack.errors import Problem, ProblemsError
+from torchrack.exclusive import exclusive
 from torchrack.lock.file import shown
 
 Hosts = dict[str, dict[str, "Entry"]]
@@ -126,7 +125,7 @@ def add(path: Path, group: str, name: str, entry: Entry) -> bool:
         ProblemsError: name or address are taken, or the file is wrong; it is as it was.
         OSError: the file can't be written; it is as it was.
     """
-    with _alone(path):
+    with exclusive(path.parent):
         text, hosts, problems = _read(path)
         _refuse(path, problems)
         if hosts.get(group, {}).get(name) == entry:
@@ -145,7 +144,7 @@ def remove(path: Path, name: str) -> bool:
         ProblemsError: the file is wrong; it is as it was.
         OSError: the file can't be written; it is as it was.
     """
-    with _alone(path):
+    with exclusive(path.parent):
         text, hosts, problems = _read(path)
         _refuse(path, problems)
         group = next((group for group, entries in hosts.items() if name in entries), None)
@@ -253,19 +252,6 @@ def _refuse(path: Path, problems: list[Problem]) -> None:
     if problems:
         count = f"{len(problems)} problem(s) in {shown(path)}; nothing was changed."
         raise ProblemsError(count, problems)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time read and write: a lock on the folder leaves no file behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(folder, fcntl.LOCK_UN)  # gevent's close comes later
-        os.close(folder)
 
 
 def _write(path: Path, change: Callable[[], str]) -> None:

@@ -194,3 +194,15 @@ def test_the_password_is_asked_for_and_never_shown(folder: Path) -> None:
     found = credentials(joined(fleet(folder), new()), lambda: "hunter2")
 
     assert "hunter2" not in repr(found)
+
+
+def test_a_host_that_was_prepared_needs_neither_user_nor_credential(folder: Path) -> None:
+    path = fleet(folder)
+    key = (folder / "other_key.pub").read_text().split()
+    (folder / "fleet.known_hosts").write_text(f"10.0.0.7 {key[0]} {key[1]}\n")
+
+    one = joined(path, new(user=None))[0]
+
+    assert (one.listed, one.known, one.newcomer.user) == (False, True, "torchrack")
+    assert credentials([one], None) == {"gpu07": None}
+    assert refused(path, new("b", "10.0.0.8", user=None)) == ["b: no user"]

@@ -15,6 +15,7 @@ from torchrack.connect import connection_data
 from torchrack.errors import HostError, Problem, ProblemsError, TorchrackError
 from torchrack.inventory import FleetHost
 from torchrack.onboard import run
+from torchrack.onboard.asked import onward
 from torchrack.onboard.hosts_list import Row
 from torchrack.onboard.joining import Joining
 from torchrack.onboard.model import STEPS, Newcomer, StepName
@@ -25,6 +26,9 @@ from torchrack.onboard.work import Said, Terms, Work
 from torchrack.settings.model import merge
 
 Act = Callable[[Work], Said]
+COMMAND = ["torchrack", "onboard", "f.py", "--until", "lock", "--name", "a b", "--dry-run"]
+AGAIN = "torchrack onboard f.py --until lock --name 'a b' --dry-run"
+ONWARD = "torchrack onboard f.py --name 'a b'"
 
 
 class Fleet:
@@ -45,7 +49,7 @@ class Fleet:
         show = Show(Console(quiet=True), [j.newcomer.name for j in joinings], len(STEPS))
         given = dict.fromkeys(j.newcomer.name for j in joinings)
         order = Terms(self.path, Path("deploy.py"), **terms)
-        return start(joinings, given, order, show, command="torchrack onboard again")
+        return start(joinings, given, order, show, words=COMMAND)
 
     def joining(self, name: str) -> Joining:
         data = connection_data(
@@ -97,6 +101,10 @@ def failing(*names: str, error: Exception) -> Callable[[Work], None]:
     return act
 
 
+def test_a_command_that_goes_on() -> None:
+    assert onward(["torchrack", "--until=gpu", "-y", "--until", "lock"]) == ["torchrack", "-y"]
+
+
 PROBLEM = Problem("gpu07", "Disk space", "none", "some", "make room")
 
 
@@ -121,7 +129,7 @@ def test_a_step_that_fails_ends_its_host_and_no_other(fleet: Fleet, step: str) -
     assert (states[step].state, states[step].problems) == ("failed", (PROBLEM,))
     assert fleet.steps("gpu07")[-1] == step
     assert {one.state for one in bad.steps[STEPS.index(step) + 1 :]} <= {"left"}
-    assert bad.next == "torchrack onboard again"
+    assert bad.next == AGAIN
     assert tuple(fleet.steps("gpu08")) == STEPS
 
 
@@ -161,6 +169,7 @@ def test_a_run_that_ends_with_a_step(fleet: Fleet, step: StepName) -> None:
 
     assert tuple(fleet.steps("gpu07")) == STEPS[: STEPS.index(step) + 1]
     assert ended.results[0].verdict == ("ready" if step == STEPS[-1] else "stopped")
+    assert (ended.results[0].next == ONWARD) == (step != STEPS[-1])
     assert ended.status == 0
 
 
@@ -173,6 +182,7 @@ def test_a_dry_run_only_looks(fleet: Fleet) -> None:
 
     assert tuple(fleet.steps("gpu07")) == STEPS[: STEPS.index("admin")]
     assert (ended.results[0].verdict, ended.status) == ("planned", 0)
+    assert ended.results[0].next == ONWARD
     assert [step.state for step in ended.results[0].steps[-6:]] == ["planned"] * 6
     assert seen[0] != fleet.pins
     assert not seen[0].exists()

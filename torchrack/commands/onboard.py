@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,17 +15,18 @@ from typing import Annotated, Any
 import typer
 
 from torchrack.commands.fleet import reading
+from torchrack.commands.onboard_prepare import prepare_all
 from torchrack.errors import ProblemsError
 from torchrack.inventory import load_open
 from torchrack.lock.file import shown
 from torchrack.onboard.asked import OWN, credentials, rows_of
-from torchrack.onboard.credentials import Given
 from torchrack.onboard.hosts_list import Row
-from torchrack.onboard.joining import Joining, join
+from torchrack.onboard.joining import ADMIN, Joining, join
 from torchrack.onboard.model import STEPS, StepName
 from torchrack.onboard.pages.data import as_data
 from torchrack.onboard.pages.table import render
 from torchrack.onboard.pages.write import folder, write
+from torchrack.onboard.prepare import Kind
 from torchrack.onboard.run import Ended, changes, start
 from torchrack.onboard.show import Show
 from torchrack.onboard.work import Terms
@@ -34,6 +35,7 @@ from torchrack.report import console, print_problems
 _LOGIN = "First login (one of these; a password beside a key is sudo's)"
 _HOST = "The server"
 _KEYS = "Host keys"
+_PREPARE = "Before it boots (no host is contacted; the file holds its private host key)"
 
 
 def onboard(
@@ -112,6 +114,26 @@ def onboard(
         typer.Option(help="folder of the verdict's pages (reports/onboard beside INVENTORY)"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+    cloud_init: Annotated[
+        bool,
+        typer.Option(
+            "--print-cloud-init",
+            help="write user data for a server that has not booted yet, and pin its host key",
+            rich_help_panel=_PREPARE,
+        ),
+    ] = False,
+    autoinstall: Annotated[
+        bool,
+        typer.Option(
+            "--print-autoinstall",
+            help="the same for Ubuntu's installer",
+            rich_help_panel=_PREPARE,
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="the file (NAME.user-data.yml)", rich_help_panel=_PREPARE),
+    ] = None,
 ) -> None:
     """Take new servers into a fleet: from address and first login to a verdict with its proof.
 
@@ -123,12 +145,17 @@ def onboard(
     --dry-run), 2 there is no contract for one of them, 1 one is not ready, nothing was confirmed
     or the input is wrong, 130 interrupted.
     """
+    options = {field: context.params[field] for field in Row.model_fields}
+    if cloud_init or autoinstall:
+        _prepare(inventory, hosts, options, output, "autoinstall" if autoinstall else "cloud-init")
+        return
     last = _step(until)
     asking = changes(last) and not (yes or dry_run)
     if asking and not sys.stdin.isatty():
         _refuse("nobody can be asked here: give --yes, or --dry-run to look only")
-    options = {field: context.params[field] for field in Row.model_fields}
-    joinings, given = _asked(inventory, hosts, options, ask_password=ask_password)
+    with _told():
+        joinings = _joinings(inventory, hosts, options)
+        given = credentials(joinings, cache(_password) if ask_password else None)
     signal.signal(signal.SIGTERM, _interrupt)
     with Show(console(), [joining.newcomer.name for joining in joinings], len(STEPS)) as show:
         person = _Person(show)
@@ -141,20 +168,32 @@ def onboard(
             person.confirms if sys.stdin.isatty() and not trust_on_first_use else None,
             person.approves if asking else None,
         )
-        ended = start(joinings, given, terms, show, command=_again())
+        ended = start(joinings, given, terms, show, words=["torchrack", *sys.argv[1:]])
     _tell(ended, terms, report, as_json=as_json)
     raise typer.Exit(ended.status)
 
 
-def _asked(
-    inventory: Path, hosts: Path | None, options: dict[str, Any], *, ask_password: bool
-) -> tuple[list[Joining], dict[str, Given | None]]:
-    """The servers that are asked for, and what they are logged in to with; all checked."""
+def _prepare(
+    inventory: Path, hosts: Path | None, options: dict[str, Any], output: Path | None, kind: Kind
+) -> None:
+    """Write files for servers that have not booted yet; nobody logs in, so no user is needed."""
+    with _told():
+        joinings = _joinings(inventory, hosts, {**options, "user": options["user"] or ADMIN})
+        prepare_all(inventory, joinings, kind, output)
+
+
+def _joinings(inventory: Path, hosts: Path | None, options: dict[str, Any]) -> list[Joining]:
+    """The servers that are asked for, as members of the fleet."""
+    rows = rows_of(hosts, options)
+    defaults = {field: value for field, value in options.items() if field not in OWN}
+    return join(inventory, rows, defaults, lambda: reading(inventory, "onboard", load_open))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell all that is wrong with the input, and end."""
     try:
-        rows = rows_of(hosts, options)
-        defaults = {field: value for field, value in options.items() if field not in OWN}
-        joinings = join(inventory, rows, defaults, lambda: reading(inventory, "onboard", load_open))
-        return joinings, credentials(joinings, cache(_password) if ask_password else None)
+        yield
     except ProblemsError as error:
         print_problems("Nothing was begun", dict.fromkeys(error.problems))
         raise typer.Exit(1) from None
@@ -214,11 +253,6 @@ def _step(name: str | None) -> StepName | None:
     if name is not None:
         _refuse(f"--until {name}: no such step; the steps are {', '.join(STEPS)}")
     return None
-
-
-def _again() -> str:
-    """The command that was given; no secret can stand in it."""
-    return shlex.join(["torchrack", *sys.argv[1:]])
 
 
 def _refuse(message: str) -> None:

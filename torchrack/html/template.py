@@ -1,4 +1,7 @@
-"""Templates of HTML pages, which may include ``style.css.j2`` from here."""
+"""Templates of HTML pages, which may include ``style.css.j2`` from here.
+
+The filter ``moment`` writes a time in ISO's form, in UTC, for people.
+"""
 
 from __future__ import annotations
 
@@ -24,4 +27,5 @@ def template(package: str, folder: str, name: str) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["moment"] = lambda text: text[:16].replace("T", " ") + " UTC"
     return environment.get_template(name)

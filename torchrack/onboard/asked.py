@@ -44,7 +44,7 @@ def credentials(
 ) -> dict[str, Given | None]:
     """Return by name what each server is logged in to with at first.
 
-    None is for a server that the fleet has already, where nothing was given: its admin logs in.
+    None is for a server whose admin is there already, where nothing was given: the admin logs in.
 
     Args:
         joinings: the servers.
@@ -58,7 +58,7 @@ def credentials(
     for joining in joinings:
         asked = joining.row
         nothing = not (asked.key or asked.agent or prompt)
-        if joining.listed and nothing and not (asked.password_file or asked.password_env):
+        if joining.known and nothing and not (asked.password_file or asked.password_env):
             found[asked.name] = None
             continue
         try:
@@ -74,6 +74,21 @@ def credentials(
     if problems:
         raise ProblemsError("Nothing was begun; no host was contacted.", problems)
     return found
+
+
+def onward(words: Sequence[str]) -> list[str]:
+    """Return a command's words without the options that had it end early, or only look.
+
+    Args:
+        words: the command and its arguments.
+    """
+    kept: list[str] = []
+    for word in words:
+        if kept[-1:] == ["--until"]:
+            kept.pop()
+        elif word != "--dry-run" and not word.startswith("--until="):
+            kept.append(word)
+    return kept
 
 
 def _password(asked: Row) -> Secret | None:

@@ -7,13 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchrack.errors import Problem, ProblemsError
+from torchrack.errors import HostError, Problem, ProblemsError
 from torchrack.hosts_file import Entry, proposing
 from torchrack.inventory import FleetHost, OpenGroup
 from torchrack.lock.file import shown
 from torchrack.onboard.admin import admin_problems
 from torchrack.onboard.hosts_list import Row
 from torchrack.onboard.model import Newcomer
+from torchrack.onboard.pins import pinned
 
 ADMIN = "torchrack"
 """The account that is made where neither the command nor the inventory names one."""
@@ -22,6 +23,9 @@ LOGIN = frozenset({"key", "agent", "password_file", "password_env"})
 """The fields of a row that say how the first login is made."""
 
 _KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+
+Fresh = tuple[Newcomer, OpenGroup, Entry, bool]
+"""What a Joining of a newcomer is made of."""
 
 Read = Callable[[], tuple[Sequence[FleetHost], Sequence[OpenGroup]]]
 """Reads the inventory: its hosts, and the groups that take more."""
@@ -38,6 +42,8 @@ class Joining:
         listed: whether the inventory has it already.
         group: the group that it joins; None where it is listed.
         entry: its lines in the hosts file; None where it is listed.
+        known: whether its admin may be there without a first login: the inventory has it, or its
+            host key was pinned before it booted.
     """
 
     newcomer: Newcomer
@@ -46,6 +52,7 @@ class Joining:
     listed: bool
     group: OpenGroup | None = None
     entry: Entry | None = None
+    known: bool = False
 
     @property
     def known_hosts(self) -> Path:
@@ -72,7 +79,7 @@ def join(
     rows = [_filled(row, defaults) for row in rows]
     problems = _twice(rows)
     listed: dict[str, Newcomer] = {}
-    fresh: dict[str, tuple[Newcomer, OpenGroup, Entry]] = {}
+    fresh: dict[str, Fresh] = {}
     for row in rows:
         if row.name in there:
             problems += _another(row, there[row.name], inventory)
@@ -89,19 +96,17 @@ def join(
         raise ProblemsError("Nothing was begun; no host was contacted.", problems)
     hosts = _proposed(fresh, read) if fresh else {}
     return [
-        Joining(listed[row.name], row, there[row.name], True)
+        Joining(listed[row.name], row, there[row.name], True, known=True)
         if row.name in listed
         else Joining(fresh[row.name][0], row, hosts[row.name], False, *fresh[row.name][1:])
         for row in rows
     ]
 
 
-def _proposed(
-    fresh: Mapping[str, tuple[Newcomer, OpenGroup, Entry]], read: Read
-) -> dict[str, FleetHost]:
+def _proposed(fresh: Mapping[str, Fresh], read: Read) -> dict[str, FleetHost]:
     """The hosts as they will be, settings included."""
     with ExitStack() as stack:
-        for name, (_, group, entry) in fresh.items():
+        for name, (_, group, entry, _) in fresh.items():
             stack.enter_context(_pins(group.known_hosts))
             stack.enter_context(proposing(group.hosts_file, group.name, name, entry))
         fleet, _ = read()
@@ -145,17 +150,16 @@ def _known(row: Row, host: FleetHost) -> Newcomer:
     )
 
 
-def _new(
-    row: Row, inventory: Path, groups: Sequence[OpenGroup]
-) -> tuple[Newcomer, OpenGroup, Entry]:
+def _new(row: Row, inventory: Path, groups: Sequence[OpenGroup]) -> Fresh:
     group = _group(row, inventory, groups)
     admin = row.admin or group.user or ADMIN
     problems = []
-    if row.user is None:
+    known = _is_pinned(row, group)
+    if row.user is None and not known:
         fix = "--user NAME, or user in the hosts file"
         problems.append(Problem(row.name, "Login", "no user", "the account of the login", fix))
     key = _absolute(row.admin_key) or group.key or _absolute(row.key) or _default_key()
-    user = row.user or ""
+    user = row.user or admin
     newcomer = Newcomer(
         row.name, row.address, user, row.port or 22, admin, key, group.name, row.host_key
     )
@@ -168,7 +172,14 @@ def _new(
         user=admin if admin != group.user else None,
         key=key if key != group.key else None,
     )
-    return newcomer, group, entry
+    return newcomer, group, entry, known
+
+
+def _is_pinned(row: Row, group: OpenGroup) -> bool:
+    try:
+        return bool(pinned(group.known_hosts, *_wanted(row)))
+    except HostError as error:
+        raise ProblemsError("It can't join.", [error.problem]) from None
 
 
 def _group(row: Row, inventory: Path, groups: Sequence[OpenGroup]) -> OpenGroup:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
-import os
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from paramiko import HostKeys, PKey, SSHException
@@ -18,11 +13,10 @@ from pyinfra.connectors.sshuserclient.client import get_host_keys, get_ssh_confi
 
 from torchrack import atomic
 from torchrack.errors import HostError, Problem
+from torchrack.exclusive import exclusive
 
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 """As ssh-keygen -l and ssh write it."""
-
-_IN_THIS_PROCESS = threading.Lock()
 
 
 def fingerprint(key: PKey) -> str:
@@ -63,7 +57,7 @@ def pin(file: Path, address: str, port: int, key: PKey) -> None:
         OSError: the file can't be written.
     """
     name = known_as(address, port)
-    with _alone(file):
+    with exclusive(file.parent):
         if key in pinned(file, address, port):
             return
         lines, _ = _without(file, name, key.get_name())
@@ -82,7 +76,7 @@ def unpin(file: Path, address: str, port: int) -> bool:
         HostError: a line of the file can't be read.
         OSError: the file can't be written.
     """
-    with _alone(file):
+    with exclusive(file.parent):
         lines, found = _without(file, known_as(address, port), None)
         if found:
             _write(file, lines)
@@ -94,21 +88,6 @@ def known_as(address: str, port: int) -> str:
     config = get_ssh_config(None)
     name = config.lookup(address).get("hostname", address) if config else address
     return name if port == 22 else f"[{name}]:{port}"
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Keep others from changing the file at the same time, in this process and in others."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # flock alone would stop all of gevent's greenlets, the one that holds it among them.
-    with _IN_THIS_PROCESS:
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            fcntl.flock(folder, fcntl.LOCK_UN)  # gevent's close comes later
-            os.close(folder)
 
 
 def _lines(file: Path) -> list[str]:

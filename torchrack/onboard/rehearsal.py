@@ -25,7 +25,7 @@ def admin(work: Work) -> Said:
     )
     if not lacking:
         return Said("already", f"the account {newcomer.admin} is as it has to be")
-    return Said("planned", "; ".join(lacking))
+    return Said("planned", f"would have {'; '.join(lacking)}")
 
 
 def inventory(work: Work) -> Said:

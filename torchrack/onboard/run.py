@@ -6,6 +6,7 @@ host and at the fleet's files, so that a run that was ended anywhere is gone on 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gevent.pool import Pool
 
 from torchrack.lock.file import shown
 from torchrack.onboard import together
+from torchrack.onboard.asked import onward
 from torchrack.onboard.credentials import Given
 from torchrack.onboard.joining import Joining
 from torchrack.onboard.model import STEPS, Onboarded, Step, StepName, Verdict
@@ -75,7 +77,7 @@ def start(
     terms: Terms,
     shows: Shows,
     *,
-    command: str,
+    words: Sequence[str],
 ) -> Ended:
     """Take newcomers through the steps.
 
@@ -84,7 +86,7 @@ def start(
         given: by name, what each is logged in to with at first.
         terms: what holds for all of them.
         shows: is told how they get on.
-        command: the command that goes on where this run ends.
+        words: the command with its arguments, in which no secret stands.
     """
     interrupted = declined = False
     with ExitStack() as stack:
@@ -107,7 +109,7 @@ def start(
             for work in works:
                 work.closing.close()
     return Ended(
-        tuple(_result(work, command, declined=declined) for work in works),
+        tuple(_result(work, words, declined=declined) for work in works),
         interrupted,
         declined,
         any(work.conflict for work in works),
@@ -160,11 +162,13 @@ def _each(works: Sequence[Work], names: Iterable[StepName], acts: Mapping[StepNa
             raise
 
 
-def _result(work: Work, command: str, *, declined: bool) -> Onboarded:
+def _result(work: Work, words: Sequence[str], *, declined: bool) -> Onboarded:
     steps = tuple(work.steps.get(name) or Step(name, "left") for name in STEPS)
     verdict = _verdict(work, declined=declined)
-    after = f"torchrack drift {shown(work.terms.inventory)} --host {work.name}"
-    following = after if verdict == "ready" else command
+    if verdict == "ready":
+        following = f"torchrack drift {shown(work.terms.inventory)} --host {work.name}"
+    else:
+        following = shlex.join(words if verdict == "not_ready" else onward(words))
     return Onboarded(work.newcomer, verdict, steps, work.details, following)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from torchrack.contract.conflicts import conflict_problems
 from torchrack.errors import Problem
+from torchrack.exclusive import exclusive
 from torchrack.inventory import FleetHost, load_fleet
 from torchrack.lock import file
 from torchrack.lock.fleet import exact
@@ -31,7 +29,7 @@ def lock(works: Sequence[Work], terms: Terms) -> None:
     with recording(works, "lock") as keep:
         fleet = load_fleet(terms.inventory)
         path = Path(works[0].host.data["_lock_file"])
-        with _alone(path):
+        with exclusive(path.parent):
             old = file.read(path) or empty()
             made = _made(fleet, works, old)
             text = file.text(made.lock, terms.inventory)
@@ -108,18 +106,6 @@ def _same(old: Lock, new: Lock, name: str) -> bool:
     if before is None or after is None:
         return False
     return before.model_copy(update={"hosts": ()}) == after.model_copy(update={"hosts": ()})
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other runs of this command from making the same lock at the same time."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(folder, fcntl.LOCK_UN)  # gevent's close comes later
-        os.close(folder)
 
 
 def _refused(works: Sequence[Work], outcome: Outcome) -> list[tuple[Work, list[Problem]]]:

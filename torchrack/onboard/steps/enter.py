@@ -12,7 +12,7 @@ from torchrack.onboard.work import Said, Work
 
 def login(work: Work) -> Said:
     """Log in once, become root, and see that nothing and nobody else is at work there."""
-    said = _as_admin(work) if work.joining.listed else None
+    said = _as_admin(work) if work.joining.listed or work.given is None else None
     if said is None:
         said = _first(work)
     problems = wait_until_ready(work.session, told=lambda text: work.shows.note(work.name, text))
@@ -22,7 +22,7 @@ def login(work: Work) -> Said:
 
 
 def _as_admin(work: Work) -> Said | None:
-    """The admin's login of a host that the inventory has; None where another way is open."""
+    """The admin's login of a host that has one; None where another way is open."""
     newcomer = work.newcomer
     try:
         work.session = work.closing.enter_context(
