@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lab import network, state
+from tests.lab.harness import Lab
 from tests.lab.newcomers import Fleet, Server, ended, not_ready
 
 TRUST = "--trust-on-first-use"
@@ -101,13 +103,15 @@ def apt_at_work(server: Server) -> Iterator[None]:
     """Hold the lock that apt-get holds while it installs."""
     server.root(
         "systemd-run --quiet --unit lab-apt python3 -c 'import fcntl, signal\n"
-        'fcntl.lockf(open("/var/lib/dpkg/lock-frontend", "w"), fcntl.LOCK_EX)\n'
-        "signal.pause()'"
+        'lock = open("/var/lib/dpkg/lock-frontend", "w")\n'
+        "fcntl.lockf(lock, fcntl.LOCK_EX)\n"
+        'open("/run/lab-apt", "w").close()\n'
+        "signal.pause()'; until [ -e /run/lab-apt ]; do sleep 0.1; done"
     )
     try:
         yield
     finally:
-        server.root("systemctl stop lab-apt")
+        server.root("systemctl stop lab-apt; rm /run/lab-apt")
 
 
 # What a run leaves behind
@@ -122,7 +126,13 @@ def test_a_dry_run_changes_nothing(fleet: Fleet, bare: Server) -> None:
     without_admin(bare)
     before, files = bare.footprint(), fleet.files()
     done = fleet.onboard(bare, "--dry-run", TRUST, *bare.first.options)
-    ended(done, 0, "would make torchrack", "would write bare into lab_hosts", "would lock bare")
+    ended(
+        done,
+        0,
+        "would have made the account torchrack",
+        "would write bare into lab_hosts",
+        "would lock bare",
+    )
     assert bare.footprint() == before
     assert fleet.files() == files
     assert not fleet.reports.exists()
@@ -139,9 +149,12 @@ def test_a_server_joins(fleet: Fleet, bare: Server) -> None:
     shadow = bare.root("grep ^torchrack: /etc/shadow")
     assert shadow.split(":")[1].startswith(("!", "*")), "no password opens the account"
     bare.root("visudo -c -q")
-    again = fleet.onboard(bare, "--until", "inventory")
+    again = fleet.onboard(bare, "--until", "inventory", "--json")
     ended(again, 0, "as torchrack, by key")
-    assert " done " not in again.stderr.replace("probe", "").split("facts")[0]
+    (host,) = json.loads(again.stdout)["servers"]
+    states = {step["name"]: step["state"] for step in host["steps"]}
+    kept = ("host-key", "login", "admin", "inventory")
+    assert [states[name] for name in kept] == ["already"] * len(kept)
 
 
 def test_no_password_is_left_anywhere(fleet: Fleet, bare: Server) -> None:
@@ -220,7 +233,8 @@ def ten(bare: Server, tmp_path: Path) -> Iterator[Path]:
     for port in PORTS:
         bare.root(f"/usr/sbin/sshd -p {port} -o PidFile=/run/sshd-{port}.pid")
     rows = [
-        f"  gpu{port}: {{address: {bare.address}, port: {port}}}" for port in [*PORTS, PORTS.stop]
+        f"  gpu{port}: {{address: {bare.address}, port: {port}, host_key: {bare.fingerprint!r}}}"
+        for port in [*PORTS, PORTS.stop]
     ]
     table = tmp_path / "hosts.yml"
     table.write_text("\n".join(["hosts:", *rows]) + "\n")
@@ -230,10 +244,8 @@ def ten(bare: Server, tmp_path: Path) -> Iterator[Path]:
 
 def test_ten_servers_at_once(fleet: Fleet, bare: Server, ten: Path) -> None:
     """One that can not go on does not stop the others."""
-    trust = ("--host-key", bare.fingerprint, "--until", "login")
-    done = fleet.run(
-        *fleet.command("--hosts", ten, "--yes", "--json", *trust, *bare.first.options), check=False
-    )
+    options = ("--yes", "--json", "--until", "login", *bare.first.options)
+    done = fleet.run(*fleet.command("--hosts", ten, *options), check=False)
     ended(done, 1, f"Connection refused at {bare.address} port {PORTS.stop}")
     verdicts = {host["name"]: host["verdict"] for host in json.loads(done.stdout)["servers"]}
     assert verdicts == {f"gpu{port}": "stopped" for port in PORTS} | {
@@ -246,18 +258,39 @@ def test_ten_servers_at_once(fleet: Fleet, bare: Server, ten: Path) -> None:
 # Killed
 
 
-@pytest.mark.parametrize("before", ["probe", "host-key", "login", "contract", "admin", "inventory"])
-def test_killed_after_a_step_and_started_again(fleet: Fleet, bare: Server, before: str) -> None:
+def test_killed_in_each_step_and_started_again(fleet: Fleet, bare: Server) -> None:
     """Nothing is half-written, and the same command goes on."""
     without_admin(bare)
     asked = (*fleet.asked(bare), TRUST, "--until", "lock", *bare.first.options)
-    run = fleet.start(*asked)
-    run.wait_for(bare.name, before, " done ")
-    run.kill()
-    for name, text in fleet.files().items():
-        assert not text or text.endswith("\n"), f"{name} is whole"
-    bare.root("visudo -c -q")
+    for before in ("probe", "host-key", "login", "contract", "admin", "inventory"):
+        run = fleet.start(*asked)
+        run.wait_for(bare.name, f"  {before} ")
+        run.kill()
+        for name, text in fleet.files().items():
+            assert not text or text.endswith("\n"), f"{name} is whole"
+        bare.root("visudo -c -q")
     ended(fleet.run(*fleet.command(*asked), check=False), 0)
-    assert [path.name for path in fleet.folder.glob("lab.*")] == sorted(
-        ["lab.hosts.yml", "lab.known_hosts", "lab.lock.yml"]
-    )
+    assert sorted(fleet.files()) == ["lab.hosts.yml", "lab.known_hosts", "lab.lock.yml"]
+
+
+# A server that was prepared before it booted
+
+
+def test_a_cloud_init_that_is_still_running(bare_lab: Lab, fleet: Fleet, tmp_path: Path) -> None:
+    """The host key is known beforehand, the login is by key, and the run waits for cloud-init."""
+    address = network.free_address(state.require(bare_lab.folder))
+    data = tmp_path / "user-data"
+    named = ("--name", "cloudy", "--address", address)
+    printed = fleet.run(*fleet.command(*named, "--print-cloud-init", "--output", data))
+    ended(printed, 0, "pinned. Once it has booted:")
+    assert "PRIVATE KEY" not in printed.output
+    assert data.stat().st_mode & 0o777 == 0o600
+    server = Server(bare_lab, "cloudy", "--user-data", str(data), "--hold", "--gpus", "h200:1")
+    try:
+        assert server.address == address
+        run = fleet.start(*fleet.asked(server), "--until", "inventory")
+        run.wait_for("login", "waiting for cloud-init")
+        bare_lab.lab("release", "cloudy")
+        ended(run.done(), 0, "is the pinned one", "as torchrack, by key")
+    finally:
+        server.remove()
