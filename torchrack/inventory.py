@@ -143,8 +143,9 @@ def _unread(
     for file, names in read.items():
         try:
             there = hosts_file.read(file)
-        except ProblemsError:
-            there = {}  # hosts_of has told them
+        except ProblemsError as error:
+            problems += error.problems  # told once, where hosts_of has told them too
+            continue
         problems += [
             Problem(
                 shown(file),

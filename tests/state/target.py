@@ -17,8 +17,8 @@ from torchrack.inventory import FleetHost
 from torchrack.settings import Settings
 
 Script = str | Callable[[Settings], str]
-TIMEOUT = 60
-"""Seconds that all probes of a host may take together."""
+TIMEOUT = 180
+"""Seconds that all probes of a host may take together; PyTorch's first import takes the most."""
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,18 @@ def test_a_hosts_file_that_the_inventory_does_not_read(fleet: Fleet, capsys) -> 
     assert "does not read" in capsys.readouterr().err
 
 
+def test_a_broken_hosts_file_that_nobody_reads(fleet: Fleet, capsys) -> None:
+    fleet.path.write_text(
+        "from torchrack.inventory import check_fleet, host\n"
+        + HERE.format(11)
+        + "\ncheck_fleet(__file__, globals())\n"
+    )
+    fleet.hosts.write_text("gpu: [\n")
+    with pytest.raises(SystemExit, match=r"^1 problem"):
+        load_fleet(fleet.path)
+    assert "Hosts file" in capsys.readouterr().err
+
+
 def test_a_host_may_be_in_several_groups(fleet: Fleet) -> None:
     fleet.write(lines="training = gpu[:1]")
     add(fleet.hosts, "gpu", "gpu01", Entry(address="192.0.2.11"))

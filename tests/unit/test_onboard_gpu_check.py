@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from torchrack.remote import Answer
 from torchrack.settings import Images, Settings, Workload, Workloads
 from torchrack.settings.model import merge
 
+ROOT = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parent / "fixtures" / "onboard"
 DIGEST = "sha256:1a1d4ab2168c74b85806876759d28238129908ba8e6394ec4eedbc2fd6be4d83"
 PINNED = f"registry.example:5000/torchrack/pytorch@{DIGEST}"
@@ -172,6 +174,47 @@ def test_no_container_without_a_gpu_or_an_image() -> None:
         assert len(check_gpus(session, settings()).problems) == 1
 
 
+STUB = """
+import types
+__version__ = "2.9.0+cu130"
+version = types.SimpleNamespace(cuda={cuda!r})
+def _init():
+    {init}
+cuda = types.SimpleNamespace(init=_init, device_count=lambda: 2)
+def manual_seed(seed):
+    raise RuntimeError("CUDA error: an illegal memory access")
+"""
+
+
+@pytest.mark.parametrize(
+    ("cuda", "init", "told", "devices"),
+    [
+        ("13.0", "pass", (2, ""), ["cuda:0", "cuda:1"]),
+        ("13.0", "raise RuntimeError('too old')", (0, "RuntimeError: too old"), []),
+        (None, "raise AssertionError", (0, ""), ["cpu"]),
+    ],
+)
+def test_the_program_tells_what_came_of_each_device(
+    tmp_path: Path, cuda: str | None, init: str, told: tuple[int, str], devices: list[str]
+) -> None:
+    """With a stand-in for PyTorch in which every step fails; the lab runs it with the real one."""
+    (tmp_path / "torch.py").write_text(STUB.format(cuda=cuda, init=init))
+    program = (ROOT / "files" / "onboard" / "gpu_train.py").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", f"SECONDS = 60\n{program}"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found = in_container(["==torch", *done.stdout.splitlines(), "==rc 0", "==ended 0"], []).torch
+    assert (found["torch"], found["cuda"]) == ("2.9.0+cu130", cuda)
+    assert (found["count"], found["error"]) == told
+    assert [step["device"] for step in found["steps"]] == devices
+    assert all("illegal memory access" in step["error"] for step in found["steps"])
+
+
 # Which image
 
 
@@ -303,12 +346,19 @@ def test_of_mig_instances_a_process_sees_one() -> None:
     found = judged(replace(torch(count=1), mig=14))
     assert found.problems == ()
     assert "14 MIG instance(s)" in found.notes[0]
+    assert judged(replace(torch(count=0, steps=[]), mig=14)).problems
 
 
 def test_no_image_in_the_catalog() -> None:
     before = Counted(GPUS, BOTH, {})
     (problem,) = judge("gpu01", before, None, None, seconds=240).problems
     assert "images.catalog" in problem.found
+
+
+def test_pytorch_counts_where_nvidia_smi_fails_in_the_container() -> None:
+    inside = replace(torch(), smi=Smi(State.NO_LIBRARY, "no library"))
+    (problem,) = judged(inside).problems
+    assert problem.what == "nvidia-smi in the container"
 
 
 def test_several_faults_at_once() -> None:
@@ -335,5 +385,6 @@ def test_an_answer_that_is_cut_off_is_unknown() -> None:
 
 
 def test_what_libraries_print_is_passed_over() -> None:
-    out = ["==torch", "{hello", '{"torch": "2.9.0"}', "bye", "rc", "==rc 0", "==ended 0"]
-    assert in_container(out, []).torch == {"torch": "2.9.0"}
+    told = torch().torch
+    lines = ["{hello", json.dumps(told), '{"torch": "of a library"}', "7", "rc", "==rc 0"]
+    assert in_container(["==torch", *lines, "==ended 0"], []).torch == told

@@ -133,6 +133,21 @@ def test_hangs():
     assert not mark.exists()
 
 
+def test_an_interruption_ends_it(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(output: str) -> tuple[int, int]:
+        if "collected" in output:
+            raise KeyboardInterrupt
+        return 0, 0
+
+    monkeypatch.setattr(state_tests.run, "counts", interrupted)
+    mark = tmp_path / "went-on"
+    suite = f"import time\ndef test_x():\n    time.sleep(2)\n    open({str(mark)!r}, 'w')\n"
+    with pytest.raises(KeyboardInterrupt):
+        run(suite)
+    time.sleep(2)  # longer than the test would have gone on
+    assert not mark.exists()
+
+
 def test_the_real_command(tmp_path: Path) -> None:
     argv = state_tests.run.command(INVENTORY, "gpu01", tmp_path / "x.xml")
     assert argv[argv.index("--inventory") + 1] == str(INVENTORY.resolve())

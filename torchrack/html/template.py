@@ -1,7 +1,4 @@
-"""Templates of HTML pages, which may include ``style.css.j2`` from here.
-
-The filter ``moment`` writes a time in ISO's form, in UTC, for people.
-"""
+"""Templates of HTML pages, which may include ``style.css.j2`` from here and show moments."""
 
 from __future__ import annotations
 
@@ -27,5 +24,14 @@ def template(package: str, folder: str, name: str) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["moment"] = lambda text: text[:16].replace("T", " ") + " UTC"
+    environment.filters["moment"] = moment
     return environment.get_template(name)
+
+
+def moment(text: str) -> str:
+    """Return a time in UTC for people ("2026-11-25 23:20 UTC").
+
+    Args:
+        text: ISO 8601, as JSON has it.
+    """
+    return text[:16].replace("T", " ") + " UTC"

@@ -19,6 +19,10 @@ FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 """As ssh-keygen -l and ssh write it."""
 
 
+UNVERIFIED = "unverified: trusted on first use"
+"""The comment behind a key that nobody has verified; OpenSSH and paramiko pass over it."""
+
+
 def fingerprint(key: PKey) -> str:
     """Return a key's fingerprint as ssh shows it, "SHA256:..."."""
     digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode()
@@ -41,16 +45,52 @@ def pinned(file: Path, address: str, port: int) -> list[PKey]:
     return [entry.key for entry in entries if entry and entry.key and _names(entry, name)]
 
 
-def pin(file: Path, address: str, port: int, key: PKey) -> None:
+def also_known_as(file: Path, address: str, port: int, key: PKey) -> list[str]:
+    """Return the other servers that a host key is pinned for, as the file names them.
+
+    Args:
+        file: a known_hosts file.
+        address: host name or IP address of the server that shows the key.
+        port: TCP port of its sshd.
+        key: the key.
+
+    Raises:
+        HostError: a line can't be read.
+    """
+    name = known_as(address, port)
+    entries = [_entry(file, number, line) for number, line in enumerate(_lines(file), 1)]
+    same = [entry for entry in entries if entry and entry.key == key]
+    if any(_names(entry, name) for entry in same):
+        return []  # its own line, where it may have another name as well
+    return [listed for entry in same for listed in entry.hostnames or ()]
+
+
+def is_unverified(file: Path, address: str, port: int) -> bool:
+    """Return whether a key of a server was pinned though nobody had verified it.
+
+    Args:
+        file: the known_hosts file.
+        address: host name or IP address.
+        port: TCP port of sshd.
+    """
+    name = known_as(address, port)
+    marked = (line for line in _lines(file) if line.endswith(UNVERIFIED))
+    entries = (_entry(file, 0, line) for line in marked)
+    return any(entry and entry.key and _names(entry, name) for entry in entries)
+
+
+def pin(file: Path, address: str, port: int, key: PKey, *, verified: bool = True) -> None:
     """Trust a host key for a server from now on; another of the same type is trusted no more.
 
-    Other lines and comments stay as they are. The file is never seen half-written.
+    Other lines and comments stay as they are. The file is never seen half-written. A key that
+    nobody has verified gets a comment that says so, until it is pinned as one that somebody has.
 
     Args:
         file: the known_hosts file; made where it is missing.
         address: host name or IP address.
         port: TCP port of sshd.
-        key: the key, verified.
+        key: the key.
+        verified: whether somebody has compared it with the server's.
 
     Raises:
         HostError: a line of the file can't be read.
@@ -58,10 +98,12 @@ def pin(file: Path, address: str, port: int, key: PKey) -> None:
     """
     name = known_as(address, port)
     with exclusive(file.parent):
-        if key in pinned(file, address, port):
+        known = key in pinned(file, address, port)
+        if known and not (verified and is_unverified(file, address, port)):
             return
         lines, _ = _without(file, name, key.get_name())
-        _write(file, [*lines, f"{name} {key.get_name()} {key.get_base64()}"])
+        mark = "" if verified else f" {UNVERIFIED}"
+        _write(file, [*lines, f"{name} {key.get_name()} {key.get_base64()}{mark}"])
 
 
 def unpin(file: Path, address: str, port: int) -> bool:

@@ -101,10 +101,10 @@ class Work:
     conflict: bool = False
     as_admin: bool = False
     closing: ExitStack = field(default_factory=ExitStack)
-    probe: Probe = field(init=False)
-    session: Session = field(init=False)
-    facts: HostFacts = field(init=False)
-    subject: Subject = field(init=False)
+    probe: Probe = field(init=False, repr=False)
+    session: Session = field(init=False, repr=False)
+    facts: HostFacts = field(init=False, repr=False)
+    subject: Subject = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.host: FleetHost = self.joining.host
@@ -123,6 +123,14 @@ class Work:
     def well(self) -> bool:
         """Whether nothing has failed yet."""
         return all(step.state in ("done", "already", "planned") for step in self.steps.values())
+
+    def seen(self, text: str) -> Said:
+        """What a step says that has found something to be as it has to be, and only looked.
+
+        It was so already, where the server is in the fleet and this run has changed nothing.
+        """
+        unchanged = all(step.state == "already" for step in self.steps.values())
+        return Said("already" if self.joining.listed and unchanged else "done", text)
 
     def problem(self, what: str, found: str, needed: str, fix: str) -> HostError:
         """The error for something that is in its way."""

@@ -142,7 +142,8 @@ class _Case:
             "systemctl restart nvidia-cdi-refresh on the host writes the CDI spec anew",
         )
         if not inside.late:
-            yield from self._torch(inside, len(inside.smi.usable))
+            answered = inside.smi if inside.smi.state is State.OK else self.before.smi
+            yield from self._torch(inside, len(answered.usable))
 
     def _torch(self, inside: InContainer, expected: int) -> Iterator[Problem]:
         what, torch = f"PyTorch in {self._name()}", inside.torch
@@ -159,7 +160,7 @@ class _Case:
         if not torch["cuda"]:
             if not self._declares_no_cuda():
                 yield self._no_cuda(torch)
-        elif torch["error"] or (torch["count"] != expected and not inside.mig):
+        elif torch["error"] or not self._seen(torch["count"], expected, inside):
             yield self._problem(
                 f"GPUs in {what}",
                 f"{torch['count']} {torch['error']}".strip(),
@@ -167,6 +168,10 @@ class _Case:
                 "compare the driver with the image's CUDA version: torchrack explain",
             )
         yield from self._steps(torch)
+
+    @staticmethod
+    def _seen(count: int, expected: int, inside: InContainer) -> bool:
+        return count > 0 if inside.mig else count == expected
 
     def _no_cuda(self, torch: Mapping[str, Any]) -> Problem:
         cuda = self.chosen.facts.cuda if self.chosen and self.chosen.facts else None

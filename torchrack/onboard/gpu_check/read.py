@@ -14,6 +14,8 @@ from torchrack.nvidia_smi import State
 
 _KILLED = (124, 137)
 """Exit statuses of timeout(1)."""
+_PROGRAM = {"torch", "cuda", "count", "error", "steps"}
+"""What files/onboard/gpu_train.py tells."""
 _HUNG = "Timeout ("
 """What Python's faulthandler writes above the stack of a program that took too long."""
 
@@ -102,7 +104,7 @@ def in_container(out: Iterable[str], err: Sequence[str]) -> InContainer:
         late=status in _KILLED or hung is not None,
         smi=_smi(sections["smi"]) if sections["smi"] else None,
         mig=int(mig[0]) if mig and mig[0].isdigit() else 0,
-        torch=_last_object(torch),
+        torch=_program(torch),
         torch_status=_status(torch),
         said=_words(err[-4:] if hung is None else err[hung : hung + 5]),
     )
@@ -147,15 +149,15 @@ def _facts(config: str) -> ImageFacts | None:
     return image_facts({"config": loaded}, digest="") if isinstance(loaded, dict) else None
 
 
-def _last_object(lines: Iterable[str]) -> Mapping[str, Any] | None:
-    """Return the last line that is a JSON object: libraries print what they like before it."""
-    for line in reversed(list(lines)):
-        if line.startswith("{"):
-            try:
-                loaded = json.loads(line)
-            except ValueError:
-                continue
-            return loaded if isinstance(loaded, dict) else None
+def _program(lines: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return what the program printed: libraries print what they like before and after it."""
+    for line in reversed(lines):
+        try:
+            loaded = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(loaded, dict) and loaded.keys() >= _PROGRAM:
+            return loaded
     return None
 
 

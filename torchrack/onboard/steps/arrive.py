@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from torchrack.errors import HostError
 from torchrack.onboard import pins
 from torchrack.onboard.host_key import decide
 from torchrack.onboard.probe import probe
@@ -20,26 +23,43 @@ def probe_host(work: Work) -> Said:
     newcomer = work.newcomer
     work.probe = probe(newcomer.address, newcomer.port, where=work.name)
     system = f" ({work.probe.system})" if work.probe.system else ""
-    return Said("done", f"{work.probe.banner}{system} on {newcomer.address} port {newcomer.port}")
+    return work.seen(f"{work.probe.banner}{system} on {newcomer.address} port {newcomer.port}")
 
 
 def host_key(work: Work) -> Said:
     """Know the host by its key, and pin the key; all logins from here on insist on it."""
     newcomer, key = work.newcomer, work.probe.key
-    there = pins.pinned(work.known_hosts, newcomer.address, newcomer.port)
+    place = work.known_hosts, newcomer.address, newcomer.port
+    if twins := pins.also_known_as(*place, key):
+        raise _twin(work, twins)
     trust = decide(
         newcomer,
         work.probe,
-        there,
+        pins.pinned(*place),
         trust_first_use=work.terms.trust_first_use,
         ask=work.terms.ask,
     )
-    if trust != "pinned":
-        pins.pin(work.known_hosts, newcomer.address, newcomer.port, key)
+    verified = newcomer.host_key is not None or trust == "confirmed"
+    if trust != "pinned" or verified:
+        pins.pin(*place, key, verified=verified)
+    told = _TRUST[trust]
+    if trust == "pinned" and pins.is_unverified(*place):
+        told += f", which {_TRUST['first-use']}"
     shown = pins.fingerprint(key)
     work.details["Host key"] = {
         "Fingerprint": shown,
         "Type": key.get_name(),
-        "Trust": f"the key {_TRUST[trust]}",
+        "Trust": f"the key {told}",
     }
-    return Said("already" if trust == "pinned" else "done", f"{shown} {_TRUST[trust]}")
+    return Said("already" if trust == "pinned" else "done", f"{shown} {told}")
+
+
+def _twin(work: Work, twins: Sequence[str]) -> HostError:
+    return work.problem(
+        "Host key",
+        f"{pins.fingerprint(work.probe.key)}, which is pinned for {', '.join(twins)} as well",
+        "a machine of its own with a host key of its own",
+        "is it the same machine under another address? Then it is in the fleet already. If it is a "
+        "copy of the other: rm /etc/ssh/ssh_host_*_key*; dpkg-reconfigure openssh-server. If that "
+        f"pin is of the past, take its line out of {work.known_hosts}",
+    )

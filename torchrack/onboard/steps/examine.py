@@ -35,7 +35,7 @@ def facts(work: Work) -> Said:
         work.shows.note(work.name, f"waiting for apt, locked by pid {work.facts.apt_holders[0]}")
         time.sleep(LOCK_POLL)
     work.details[HARDWARE] = hardware(work.session)
-    return Said("done", f"{work.facts.survey.distribution}, {gpus(work)}")
+    return work.seen(f"{work.facts.survey.distribution}, {gpus(work)}")
 
 
 def preflight(work: Work) -> Said:
@@ -43,7 +43,7 @@ def preflight(work: Work) -> Said:
     problems = check(work.subject) + unreadable(work.name, work.host.settings)
     if problems:
         raise ProblemsError(f"{len(problems)} problem(s) are in the way.", problems)
-    return Said("done", "nothing is in the way of a deploy")
+    return work.seen("nothing is in the way of a deploy")
 
 
 def contract(work: Work) -> Said:
@@ -61,7 +61,7 @@ def contract(work: Work) -> Said:
     work.details["Contract"] = _shown(found) | ({"Warnings": warnings} if warnings else {})
     for warning in warnings:
         work.shows.note(work.name, f"note: {warning}")
-    return Said("done", ", ".join(f"{name} {value}" for name, value in _shown(found).items()))
+    return work.seen(", ".join(f"{name} {value}" for name, value in _shown(found).items()))
 
 
 def gpus(work: Work) -> str:

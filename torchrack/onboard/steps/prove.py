@@ -21,7 +21,7 @@ def gpu(work: Work) -> Said:
     work.details |= {HARDWARE: found, GPUS: checked}
     if checked.problems:
         raise ProblemsError("Not all GPUs work.", checked.problems)
-    return Said("done", told(checked))
+    return work.seen(told(checked))
 
 
 def state(work: Work) -> Said:
@@ -34,7 +34,7 @@ def state(work: Work) -> Said:
     work.details[STATE] = found
     if found.problems:
         raise ProblemsError("State tests failed.", found.problems)
-    return Said("done", f"{found.passed} of {len(found.tests)} state tests passed")
+    return work.seen(f"{found.passed} of {len(found.tests)} state tests passed")
 
 
 def told(checked: GpuCheck) -> str:
