@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -170,6 +171,10 @@ def onboard(
         )
         ended = start(joinings, given, terms, show, words=["torchrack", *sys.argv[1:]])
     _tell(ended, terms, report, as_json=as_json)
+    if ended.interrupted:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.status)  # a thread that still waits for a host would keep the process
     raise typer.Exit(ended.status)
 
 

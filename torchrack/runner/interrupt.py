@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,9 @@ def interruptible() -> Iterator[None]:
     here, loop = gevent.getcurrent(), gevent.get_hub().loop
 
     def interrupt(_number: int, _frame: Any) -> None:
+        # Paramiko's destructors wait for locks; in gevent's loop, where the greenlets of hosts are
+        # thrown away, they can't, and would each print a traceback.
+        sys.unraisablehook = lambda _: None
         loop.run_callback(here.throw, KeyboardInterrupt)
 
     before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
