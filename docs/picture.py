@@ -1,7 +1,7 @@
 """Make the pictures in the README from real runs.
 
 ``script -qec 'COMMAND' /dev/null | python docs/picture.py NAME TITLE`` writes ``docs/NAME.svg``.
-``deploy`` is a run of ``pyinfra -y inventories/lab.py deploy.py``, ``onboard`` one of ``sh docs/onboard.sh``.
+``deploy`` is a run of ``pyinfra -y inventories/lab.py deploy.py``, ``onboard`` of docs/onboard.sh.
 """
 
 from __future__ import annotations
