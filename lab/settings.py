@@ -9,6 +9,7 @@ _TEXT = '''\
 
 from torchrack.settings import (
     Base,
+    Docker,
     Driver,
     Images,
     Mount,
@@ -34,6 +35,7 @@ base = Base(
 )
 sshd = Sshd(penalty_exempt=[{subnet!r}])
 driver = Driver(version="auto", **_mirror)
+docker = Docker(source="distro")  # the lab's mirror has none of Docker's own
 toolkit = Toolkit(**_mirror)
 images = Images(
     registries=[

@@ -8,7 +8,7 @@ from pyinfra.api import deploy
 from torchrack import driver
 from torchrack.context import locked_packages, settings
 from torchrack.operations import driver as drivers
-from torchrack.operations import gpus, persistence
+from torchrack.operations import gpus, persistence, pinning
 from torchrack.operations.repository import repository
 from torchrack.operations.units import unit
 from torchrack.persistence import DROP_IN, UNIT
@@ -20,8 +20,8 @@ def install() -> None:
     """The declared NVIDIA driver is installed, held and loaded, and nvidia-smi shows every GPU.
 
     It comes from NVIDIA's repository alone, in the flavour that the GPUs need. Persistence mode is
-    on. Where NVSwitches are on the bus, Fabric Manager of the same version runs. The host reboots
-    only when another module than the declared one is loaded.
+    on. Where NVSwitches are on the bus, and nowhere else, Fabric Manager of the same version runs.
+    The host reboots only when another module than the declared one is loaded.
     """
     wanted = settings().driver
     choice = driver.choose(
@@ -43,6 +43,7 @@ def install() -> None:
         on_busy=wanted.on_busy_gpu,
         sources=(declared.uri,),
     )
+    pinning.intact(name="Keep apt at this driver", package=choice.pinning)
     if wanted.persistence:
         persistence.switch_on(name="Make nvidia-persistenced keep the GPUs initialised")
     drivers.load(
@@ -59,8 +60,15 @@ def install() -> None:
         enabled=wanted.persistence,
         inputs=(DROP_IN,),
     )
-    if survey().nvswitches:
-        unit(name="Run the Fabric Manager", unit="nvidia-fabricmanager.service")
+    if wanted.persistence:
+        persistence.in_force(name="Keep persistence mode on")
+    switches = bool(survey().nvswitches)
+    unit(
+        name=f"{'Run' if switches else 'Leave out'} the Fabric Manager",
+        unit="nvidia-fabricmanager.service",
+        running=switches,
+        enabled=switches,
+    )
     gpus.all_visible(
         name="See every GPU in nvidia-smi",
         addresses=tuple(function.address for function in survey().gpus),

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from torchrack import safe_yaml
+
 SPEC = "/var/run/cdi/nvidia.yaml"
 KIND = "nvidia.com/gpu"
 SERVICE = "nvidia-cdi-refresh.service"
@@ -34,10 +36,6 @@ class Spec:
     paths: frozenset[str]
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""A spec has hundreds of lines: in Python alone it takes as long as the rest of a check."""
-
-
 def read(text: str) -> Spec:
     """Read a spec as ``nvidia-ctk cdi generate`` writes it.
 
@@ -45,7 +43,7 @@ def read(text: str) -> Spec:
         ValueError: it is not a CDI spec.
     """
     try:
-        data = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both loaders are safe
+        data = safe_yaml.load(text)
         edits = [data.get("containerEdits") or {}]
         edits += [device.get("containerEdits") or {} for device in data["devices"]]
         paths = frozenset(path for edit in edits for path in _paths(edit))

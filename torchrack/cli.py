@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version as version_of
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from torchrack.commands import data, drift
-from torchrack.commands.deploy import deploy
-from torchrack.commands.doctor import doctor
-from torchrack.commands.explain import explain
-from torchrack.commands.init import init
-from torchrack.commands.lock import lock
-from torchrack.commands.onboard import onboard
-from torchrack.commands.plan import plan
-from torchrack.errors import TorchrackError
+from torchrack.commands.lazy import LazyGroup
+
+
+class Commands(LazyGroup):
+    """The subcommands, in the order in which ``--help`` lists them."""
+
+    places: ClassVar[Mapping[str, str]] = {
+        "init": "torchrack.commands.init:init",
+        "doctor": "torchrack.commands.doctor:doctor",
+        "explain": "torchrack.commands.explain:explain",
+        "plan": "torchrack.commands.plan:plan",
+        "lock": "torchrack.commands.lock:lock",
+        "onboard": "torchrack.commands.onboard:onboard",
+        "deploy": "torchrack.commands.deploy:deploy",
+        "drift": "torchrack.commands.drift:app",
+        "data": "torchrack.commands.data:app",
+    }
+
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,19 +52,10 @@ def torchrack(
     """GPU servers from bare to running PyTorch, declared, proven and kept."""
 
 
-app.command("init")(init)
-app.command("doctor")(doctor)
-app.command("explain")(explain)
-app.command("plan")(plan)
-app.command("lock")(lock)
-app.command("deploy")(deploy)
-app.command("onboard")(onboard)
-app.add_typer(drift.app, name="drift")
-app.add_typer(data.app, name="data")
-
-
 def main() -> None:
     """Run the command; errors that are for the user end in their message, without a traceback."""
+    from torchrack.errors import TorchrackError  # noqa: PLC0415 - brings pyinfra with it
+
     try:
         app()
     except TorchrackError as error:

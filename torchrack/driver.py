@@ -10,8 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from torchrack import safe_yaml
 from torchrack.apt.repository import Repository
 from torchrack.driver_names import NOT_THE_DRIVER, upstream
 from torchrack.errors import HostError, Problem
@@ -209,7 +208,7 @@ def driver_packages(packages: Mapping[str, Package]) -> dict[str, str]:
 @cache
 def _table() -> dict[str, Any]:
     text = resources.files("torchrack").joinpath("driver_packages.yml").read_text(encoding="utf-8")
-    table: dict[str, Any] = yaml.safe_load(text)
+    table: dict[str, Any] = safe_yaml.load(text)
     return table
 
 

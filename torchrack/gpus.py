@@ -8,8 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-import yaml
-
+from torchrack import safe_yaml
 from torchrack.errors import TorchrackError
 
 Flavour = Literal["open", "proprietary"]
@@ -17,8 +16,7 @@ Flavour = Literal["open", "proprietary"]
 
 def _load(name: str) -> dict[str, Any]:
     text = resources.files("torchrack").joinpath(name).read_text(encoding="utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are safe
+    data: dict[str, Any] = safe_yaml.load(text)
     return data
 
 

@@ -1,9 +1,14 @@
-"""What a deployed host answers to each script of a check, for the simulated ones to repeat."""
+"""What a deployed host answers to each script of a check, for the simulated ones to repeat.
+
+Each simulated host has GPUs of its own: their UUIDs differ, as those of real hosts do.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+import uuid
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,7 +17,9 @@ from torchrack.drift import memory
 from torchrack.inventory import FleetHost
 from torchrack.remote import Answer, Session
 
-_MARK = re.compile(r"(?m)^mark=(==[0-9a-f]+)$")
+_MARK = re.compile(r"(?m)^mark=(==[0-9a-f]+)\n")
+_UUID = re.compile(r"GPU-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+_SPEC = re.compile(r"(?m)^spec=([A-Za-z0-9+/]+=*)$")
 
 
 def key(script: str) -> str:
@@ -21,27 +28,26 @@ def key(script: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def record(host: FleetHost, deploy_file: Path, folder: Path) -> int:
-    """Check a host, first with nothing remembered and then again; keep its answers in a folder.
+def record(host: FleetHost, deploy_file: Path) -> tuple[dict[str, str], str]:
+    """Check a host, first with nothing remembered and then again, and keep its answers.
 
     Args:
         host: one that is in sync.
         deploy_file: the deploy file.
-        folder: where a file an answer is written to.
 
     Returns:
-        How many bytes the last answer has.
+        Name to answer, with ``@MARK@`` for the mark; and the last script.
     """
-    size = 0
+    answers: dict[str, str] = {}
+    last = ""
     run = Session.run
 
     def kept(session: Session, text: str, *, seconds: int = 60) -> Answer:
-        nonlocal size
+        nonlocal last
         answer = run(session, text, seconds=seconds)
         (mark,) = _MARK.findall(text)
-        body = "\n".join(answer.out).replace(mark, "@MARK@") + "\n"
-        (folder / key(text)).write_text(body, encoding="utf-8")
-        size = len(body.encode())
+        answers[key(text)] = "\n".join(answer.out).replace(mark, "@MARK@") + "\n"
+        last = text
         return answer
 
     remembered: dict[str, object] = {}
@@ -54,4 +60,22 @@ def record(host: FleetHost, deploy_file: Path, folder: Path) -> int:
             result = checker.check([host], deploy_file, inventory="bench")
             if result.findings:
                 raise SystemExit(f"{host.name} is not in sync: deploy to it first")
-    return size
+    return answers, last
+
+
+def varied(answer: str, address: str) -> str:
+    """Return the answer of a host with other GPUs: other UUIDs, in its CDI spec too.
+
+    Args:
+        answer: a recorded one.
+        address: the host's, which makes them its own.
+    """
+
+    def other(match: re.Match[str]) -> str:
+        return f"GPU-{uuid.uuid5(uuid.UUID(match[1]), address)}"
+
+    def spec(match: re.Match[str]) -> str:
+        text = base64.b64decode(match[1]).decode()
+        return f"spec={base64.b64encode(_UUID.sub(other, text).encode()).decode()}"
+
+    return _SPEC.sub(spec, _UUID.sub(other, answer))

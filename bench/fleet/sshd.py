@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
@@ -30,45 +32,68 @@ LogLevel QUIET
 # Reads the whole script, as a host does, and answers as one did; a script that was never recorded
 # fails, so that nothing is measured that is no whole check.
 _REPLAY = """#!/bin/sh
+line='
+'
 script=$(cat)
-mark=$(printf '%s\\n' "$script" | sed -n 's/^mark=//p')
-name=$(printf '%s\\n' "$script" | sed 's/^mark==.*//' | sha256sum)
-exec sed "s/@MARK@/$mark/" "{folder}/answers/${{name%% *}}"
+rest=${{script#*${{line}}mark=}}
+mark=${{rest%%"$line"*}}
+name=$(printf '%s\\n' "${{script%%${{line}}mark=*}}$line${{rest#*"$line"}}" | sha256sum)
+address=${{SSH_CONNECTION#* * }}
+exec sed "s/@MARK@/$mark/" "{folder}/answers/${{address%% *}}/${{name%% *}}"
 """
 
 
 def prepare(folder: Path) -> None:
-    """Make keys, and the program that answers."""
+    """Make keys, the folder for answers, and the program that answers."""
     for name in ("host_key", "login"):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
         )
     (folder / "answers").mkdir()
+    write_replay(folder)
+
+
+def write_replay(folder: Path) -> None:
+    """Write the program that sshd runs for whatever it is asked: ``replay`` in the folder."""
     replay = folder / "replay"
     replay.write_text(_REPLAY.format(folder=folder))
     replay.chmod(0o755)
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server on all loopback addresses: its port, and the sshd behind it."""
+
+    port: int
+    process: int
+
+    def cpu(self) -> float:
+        """Return the CPU seconds of sshd and of all that it started and has ended."""
+        words = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, words[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def served(folder: Path, port: int, *, replay: bool) -> Iterator[None]:
+def served(folder: Path, port: int, *, replay: bool) -> Iterator[Served]:
     """Run the sshd; with ``replay`` it answers from the recording whatever it is asked to run."""
     force = f"ForceCommand {folder}/replay" if replay else ""
     config = folder / f"sshd_config_{port}"
     config.write_text(_CONFIG.format(port=port, folder=folder, force=force))
     Path("/run/sshd").mkdir(exist_ok=True)  # sshd's chroot; a package's unit makes it elsewhere
-    with _process(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], port):
-        yield
+    with _process(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], port) as process:
+        yield Served(port, process)
 
 
 @contextmanager
-def relay(port: int, to: int, seconds: float) -> Iterator[None]:
+def relayed(server: Served, port: int, seconds: float) -> Iterator[Served]:
     """Run a relay that passes each piece on after so many seconds, in both directions."""
-    with _process([sys.executable, __file__, str(port), str(to), str(seconds)], port):
-        yield
+    command = [sys.executable, __file__, str(port), str(server.port), str(seconds)]
+    with _process(command, port):
+        yield Served(port, server.process)
 
 
 @contextmanager
-def _process(command: list[str], port: int) -> Iterator[None]:
+def _process(command: list[str], port: int) -> Iterator[int]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 10
@@ -76,7 +101,7 @@ def _process(command: list[str], port: int) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"{command[0]} does not listen on port {port}")
             time.sleep(0.05)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()
@@ -107,7 +132,8 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, l
 async def _relay(port: int, to: int, late: float) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            there, back = await asyncio.open_connection("127.0.0.1", to)
+            address = writer.get_extra_info("sockname")[0]  # the host that was meant
+            there, back = await asyncio.open_connection(address, to)
             await asyncio.gather(
                 _pass_on(reader, back, late), _pass_on(there, writer, late), return_exceptions=True
             )

@@ -1,9 +1,19 @@
 # What a host shows that no deploy sets, in one go, as root. It changes nothing.
+# Python puts assignments before this text (torchrack/drift/probes/script.py):
+#   label       the label of our containers
+#   services    "KIND NAME ADDRESS PORT" of our workloads that people log in to, one a line
 # Sections start with "==NAME" and end with "==rc STATUS" of the command that says most.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo ==sockets
 ss -Hlntup 2>/dev/null
-echo "==rc $?"
+rc=$?
+# Without a userland proxy dockerd itself holds the ports that containers publish.
+# sshd -T wants this folder, which is missing until the first connection where systemd listens.
+[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
+sshd=$(sshd -T 2>/dev/null)
+printf '%s\n' "$sshd" | sed -n 's/^port /sshd /p'
+iptables-save -t nat 2>/dev/null | sed -n 's/.* --dport \([0-9]*\) .*-j DNAT .*/published \1/p'
+echo "==rc $rc"
 echo ==disks
 df -PB1 / /boot /var/lib/docker 2>/dev/null | sed 's/^/bytes /'
 df -Pi / /boot /var/lib/docker 2>/dev/null | sed 's/^/inodes /'
@@ -15,13 +25,53 @@ for f in /etc/sudoers.d/*; do
     # sudo itself passes over names with a dot or a tilde at the end.
     case ${f##*/} in *.*|*~|README|\*) ;; *) echo "sudoers ${f##*/}" ;; esac
 done
-for f in /root/.ssh/authorized_keys /root/.ssh/authorized_keys2; do
-    [ ! -f "$f" ] || grep -cE '^[^#[:space:]]' "$f" | sed "s|^|rootkeys $f |"
-done
+echo "login ${SUDO_USER:-root}"
+[ -n "$sshd" ] || echo "sshd silent"
+printf '%s\n' "$sshd" | sed -n 's/^\(authorizedkeyscommand\|trustedusercakeys\) \(.*\)/source \1 \2/p' | grep -v ' none$'
+files=$(printf '%s\n' "$sshd" | sed -n 's/^authorizedkeysfile //p')
+while IFS=: read -r name _ _ _ _ home _; do
+    for f in ${files:-.ssh/authorized_keys .ssh/authorized_keys2}; do
+        case $f in *%*) f=$(printf %s "$f" | sed "s|%h|$home|g; s|%u|$name|g; s|%%|%|g") ;; esac
+        case $f in /*) ;; *) f=$home/$f ;; esac
+        [ ! -f "$f" ] || grep -E '^[^#[:space:]]' "$f" | sed "s|^|key $name $f |"
+    done
+done < /etc/passwd
 echo "==rc 0"
+echo ==system
+echo "clock $(date +%s.%N)"
+held=$(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock 2>/dev/null)
+awk -v inodes="$(echo "|"$held"|" | tr ' ' '|')" '
+    $2 == "POSIX" {n = split($6, a, ":"); if (index(inodes, "|" a[n] "|")) print "apt " $5}' /proc/locks | sort -u
+# Dependencies of what is installed need no package lists: /run/sshd is kept empty. apt leaves its
+# caches as they are.
+said=$(timeout -k 2 40 apt-get -q -o Debug::NoLocking=true -o Dir::State::Lists=/run/sshd \
+    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= check 2>&1)
+echo "check $?"
+printf '%s\n' "$said" | sed 's/^/said /'
+packages=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n')
+rc=$?
+# The second letter: installed, configuration left, nothing; all others were cut short.
+printf '%s\n' "$packages" | awk '$0 !~ /^.[icn]/ {print "half " $NF}'
+for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
+    [ ! -e "$f" ] || echo "engine $f"
+done
+set --
+for f in /usr/bin/nvidia-installer /usr/bin/nvidia-uninstall /usr/bin/nvidia-smi \
+    /usr/lib/*-linux-gnu/libcuda.so.1 /usr/lib/*-linux-gnu/libnvidia-ml.so.1; do
+    [ ! -e "$f" ] || set -- "$@" "$(readlink -f "$f")"
+done
+[ "$#" = 0 ] || printf 'file %s\n' "$@"
+[ "$#" = 0 ] || dpkg-query -S "$@" 2>/dev/null | sed 's/^.*: /owned /'
+# Of the values that cloud-init finds, the last one counts.
+for f in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg; do
+    [ ! -f "$f" ] || sed -n "s|^ssh_pwauth: *|cloud-init $f |p" "$f"
+done
+echo "==rc $rc"
 echo ==docker
-timeout -k 2 20 docker info --format '{{json .}}' 2>/dev/null
-echo "==rc $?"
+info=$(timeout -k 2 20 docker info --format '{{json .}}' 2>/dev/null)
+rc=$?
+printf '%s\n' "$info"
+echo "==rc $rc"
 echo ==xid
 dmesg --time-format iso 2>/dev/null | grep 'NVRM: Xid' | tail -n 100
 dmesg >/dev/null 2>&1
@@ -62,13 +112,84 @@ limits() {
     cpu=$(of cpu "$1")
     echo "limits $2 $(cat "$(of memory "$1")/memory.limit_in_bytes") $(cat "$(of pids "$1")/pids.max") $(cat "$cpu/cpu.cfs_quota_us") $(cat "$cpu/cpu.cfs_period_us")"
 }
-ids=$(timeout -k 2 20 docker ps -q --filter label=io.torchrack.workload 2>/dev/null)
+# All containers: one that is not ours can show a secret of ours as well.
+ids=$(timeout -k 2 20 docker ps -aq 2>/dev/null)
 status=$?
-[ -z "$ids" ] || timeout -k 2 20 docker inspect -f '{{.State.Pid}} {{slice .Name 1}}' $ids 2>/dev/null | {
-    while read -r pid name; do
+all=
+[ -z "$ids" ] || all=$(timeout -k 2 20 docker inspect -f \
+    '{{.State.Pid}} {{slice .Name 1}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{with index .Config.Labels "'"$label"'"}}{{.}}{{else}}-{{end}} {{json .Config}}' $ids 2>/dev/null) || status=$?
+up=$(printf '%s\n' "$all" | awk '$3 == "running" && $5 != "-" {print $1, $2, $4}')
+# bash alone is on every host and can open a connection. What it sends comes through standard input:
+# a token is never in the arguments of a process.
+jupyter() {
+    printf 'GET /api/status HTTP/1.0\r\nHost: localhost\r\n%s\r\n' "$3" | timeout -k 1 10 bash -c \
+        'exec 3<>"/dev/tcp/$1/$2" && cat >&3 && read -r _ code _ <&3 && echo "$code"' - "$1" "$2" 2>/dev/null || echo none
+}
+served() {
+    case $1 in
+    jupyter)
+        token=
+        read -r token < "/etc/torchrack/workloads/$2/jupyter_token"
+        with=$(printf 'Authorization: token %s\r\n' "$token"; echo .)
+        wrong=$(printf 'Authorization: token %064d\r\n' 0; echo .)
+        echo "jupyter $2 $(jupyter "$3" "$4" "${with%.}") $(jupyter "$3" "$4" "") $(jupyter "$3" "$4" "${wrong%.}")" ;;
+    ssh)
+        said=$(timeout -k 1 10 ssh -v -F /dev/null -o BatchMode=yes -o PreferredAuthentications=none -o ConnectTimeout=5 \
+            -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null \
+            -o IdentityAgent=none -o HostKeyAlgorithms=ssh-ed25519 -p "$4" "nobody@$3" true 2>&1 </dev/null) && open=yes || open=no
+        said=$(printf '%s\n' "$said" | tr -d '\r')
+        own=$(ssh-keygen -l -f "/proc/$5/root/var/lib/torchrack/ssh/ssh_host_ed25519_key.pub" 2>/dev/null | cut -d' ' -f2)
+        printf 'ssh %s %s %s %s %s\n' "$2" "$open" "${own:-none}" \
+            "$(printf '%s\n' "$said" | sed -n 's/^debug1: Server host key: .*\(SHA256:[^ ]*\).*/\1/p' | grep . || echo none)" \
+            "$(printf '%s\n' "$said" | sed -n 's/.*Authentications that can continue: //p' | head -n 1 | grep . || echo none)" ;;
+    esac
+}
+[ -z "$up" ] || printf '%s\n' "$up" | {
+    while read -r pid name health; do
         limits "$pid" "$name" 2>/dev/null
-        echo "gpus $name $(timeout -k 2 20 docker exec "$name" nvidia-smi -L 2>/dev/null | grep -c '^GPU ')" &
+        # Its shared memory and the limits of its first process: either can be changed while it runs.
+        echo "inside $name $(stat -f -c '%b %S' "/proc/$pid/root/dev/shm" 2>/dev/null) $(
+            sed -n 's/^Max \(locked memory\|stack size\|open files\) *\([^ ]*\) .*/\2/p' "/proc/$pid/limits" | tr '\n' ' ')"
+        echo "gpus $name $(timeout -k 2 20 docker exec "$name" nvidia-smi -L 2>/dev/null </dev/null | grep -c '^GPU ')" &
+        # One that is just starting answers later; one that is unhealthy is told elsewhere.
+        [ "$health" = starting ] || printf '%s\n' "$services" | while read -r kind service address port; do
+            [ "$service" != "$name" ] || served "$kind" "$name" "$address" "$port" "$pid" 2>/dev/null
+        done &
     done
     wait
 }
 echo "==rc $status"
+echo ==firewall
+echo "forwarding $(cat /proc/sys/net/ipv4/ip_forward)"
+[ -z "$up" ] || printf '%s\n' "$up" | awk '{print "up " $2}'
+rc=0
+case $info in
+*'"FirewallBackend":{"Driver":"nftables'*) echo nftables ;;
+*)
+    rules=$(iptables-save 2>/dev/null)
+    rc=$?
+    printf '%s\n' "$rules" | grep -E '^\*|docker0|DOCKER|DNAT|REDIRECT' ;;
+esac
+echo "==rc $rc"
+echo ==secrets
+# Who shows a secret in its arguments. It is looked for here, and never leaves the host.
+shown() {
+    [ "${#2}" -ge 8 ] || return 0
+    printf '%s\n' "$2" | grep -lF -f - /proc/[0-9]*/cmdline 2>/dev/null | while IFS=/ read -r _ _ pid _; do
+        echo "process $1 $pid $(cat "/proc/$pid/comm" 2>/dev/null)"
+    done
+    printf '%s\n' "$all" | while read -r _ name _ _ _ config; do
+        case $config in *"$2"*) echo "container $1 $name" ;; esac
+    done
+}
+sed -n 's/.*"auth": *"\([^"]*\)".*/\1/p' /etc/torchrack/docker/config.json 2>/dev/null | while read -r auth; do
+    shown pull-account "$auth"
+    shown pull-account "$(printf %s "$auth" | base64 -d 2>/dev/null | cut -d: -f2-)"
+done
+for f in /etc/torchrack/workloads/*/jupyter_token; do
+    [ -f "$f" ] || continue
+    d=${f%/*} token=
+    read -r token < "$f"
+    shown "token-of-${d##*/}" "$token"
+done
+echo "==rc 0"

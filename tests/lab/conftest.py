@@ -74,3 +74,25 @@ def _server(lab: Lab, name: str, *order: str) -> Iterator[Server]:
 def fleet(bare_lab: Lab, tmp_path: Path) -> Fleet:
     """A fleet that has no host yet."""
     return Fleet(bare_lab, tmp_path / "fleet")
+
+
+@pytest.fixture(scope="module")
+def calm(lab: Lab) -> Lab:
+    """The lab after a deploy that changed nothing any more, so that the stamps are of now."""
+    lab.deploy()
+    return lab
+
+
+TRIED = pytest.StashKey[list[tuple[bool, bool]]]()
+"""Of each mutation that was tried: whether it was found, and whether it was mended."""
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many mutations of healthy hosts the drift check found."""
+    tried = config.stash.get(TRIED, [])
+    if tried:
+        found, mended = (sum(one) for one in zip(*tried, strict=True))
+        text = f"drift mutations: found {found} / {len(tried)}, mended {mended} / {len(tried)}"
+        terminalreporter.write_line(text)

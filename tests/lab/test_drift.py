@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.lab.breaks.workloads import PID, RESTART
-from tests.lab.harness import BIN, INVENTORY, Lab, wait_for
+from tests.lab.harness import BIN, INVENTORY, Lab
 
 HOST = "gpu01"
 
@@ -27,13 +23,6 @@ def drift(lab: Lab, *arguments: str, inventory: str = INVENTORY) -> tuple[int, d
 
 def told(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [(finding["class"], finding["id"]) for finding in result["findings"]]
-
-
-@pytest.fixture(scope="module")
-def calm(lab: Lab) -> Lab:
-    """The lab after a deploy that changed nothing any more, so that the stamps are of now."""
-    lab.deploy()
-    return lab
 
 
 def test_a_deployed_fleet_is_in_sync_ten_times_in_a_row(calm: Lab) -> None:
@@ -67,187 +56,6 @@ def test_a_first_check_takes_a_few_trips_and_changes_nothing(calm: Lab, tmp_path
     assert (status, told(result)) == (0, [])
     assert 1 < result["hosts"][0]["round_trips"] <= 6
     assert calm.ssh(HOST, snapshot).stdout == before
-
-
-MUTATIONS = [
-    (
-        "docker.file:/etc/docker/daemon.json.content",
-        "compat",
-        'sed -i \'s/"icc": false/"icc": true/\' /etc/docker/daemon.json',
-    ),
-    (
-        "driver.unit:nvidia-persistenced.service.running",
-        "outage",
-        "systemctl stop nvidia-persistenced",
-    ),
-    (
-        "base.file:/etc/sudoers.d/90-torchrack.content",
-        "security",
-        "echo '# by hand' >> /etc/sudoers.d/90-torchrack",
-    ),
-    (
-        "sshd.file:/etc/ssh/sshd_config.d/00-torchrack.conf.content",
-        "security",
-        "echo '# by hand' >> /etc/ssh/sshd_config.d/00-torchrack.conf",
-    ),
-    ("driver.package:libcuda1.held", "compat", "apt-mark unhold libcuda1"),
-    (
-        "toolkit.package:nvidia-container-toolkit.held",
-        "compat",
-        "apt-mark unhold nvidia-container-toolkit",
-    ),
-    (
-        "base.unit:apt-daily-upgrade.timer.enabled",
-        "compat",
-        "systemctl disable -q apt-daily-upgrade.timer",
-    ),
-    (
-        "base.file:/etc/modprobe.d/torchrack-nouveau.conf.content",
-        "compat",
-        "rm /etc/modprobe.d/torchrack-nouveau.conf",
-    ),
-    (
-        "workloads.file:/usr/local/lib/torchrack/workload.mode",
-        "compat",
-        "chmod 0700 /usr/local/lib/torchrack/workload",
-    ),
-    (
-        "stamp.file:/etc/torchrack/deployed.json.content",
-        "cosmetic",
-        "rm /etc/torchrack/deployed.json",
-    ),
-]
-
-
-@pytest.mark.parametrize(("finding", "severity", "harm"), MUTATIONS, ids=str)
-def test_what_was_changed_by_hand_is_told_and_mended(
-    calm: Lab, finding: str, severity: str, harm: str
-) -> None:
-    calm.ssh(HOST, harm)
-    status, result = drift(calm, "--host", HOST)
-    ids = [found["id"] for found in result["findings"]]
-    assert finding in ids, ids
-    assert len(ids) == len(set(ids))
-    one = result["findings"][ids.index(finding)]
-    assert (status, one["class"], one["severity"]) == (2, "drift", severity)
-    assert all(found["host"] == HOST for found in result["findings"])
-    program, *arguments = shlex.split(one["fix"])
-    calm.run(BIN / program, *arguments, "--yes")
-    status, result = drift(calm, "--host", HOST)
-    assert told(result) == []
-    assert status == 0
-
-
-UNDECLARED = [
-    (
-        "host.socket:tcp:9999",
-        "security",
-        "setsid python3 -m http.server --directory /run/lock 9999 >/dev/null 2>&1 </dev/null & "
-        "for i in $(seq 100); do ss -Hltn | grep -q ':9999 ' && break; sleep 0.1; done",
-        "pkill -f '[h]ttp.server --directory /run/lock 9999'",
-    ),
-    (
-        "host.sudoers:helpdesk",
-        "security",
-        "echo 'nobody ALL=(ALL) ALL' > /etc/sudoers.d/helpdesk; chmod 440 /etc/sudoers.d/helpdesk",
-        "rm /etc/sudoers.d/helpdesk",
-    ),
-    (
-        "host.account:nobody.docker",
-        "security",
-        "gpasswd -a nobody docker",
-        "gpasswd -d nobody docker",
-    ),
-    (
-        "host.account:toor.uid",
-        "security",
-        "useradd -o -u 0 -M toor",
-        "sed -i '/^toor:/d' /etc/passwd /etc/shadow; groupdel toor 2>/dev/null; true",
-    ),
-    (
-        "host.file:/root/.ssh/authorized_keys.keys",
-        "security",
-        "mkdir -p /root/.ssh; echo 'ssh-ed25519 AAAA x' > /root/.ssh/authorized_keys",
-        "rm /root/.ssh/authorized_keys",
-    ),
-    (
-        "host.docker:seccomp",
-        "security",
-        'sed \'1s/{/{"seccomp-profile": "unconfined",/\' /etc/docker/daemon.json > /run/harm.json; '
-        "mount --bind /run/harm.json /etc/docker/daemon.json; systemctl restart docker.service",
-        "umount /etc/docker/daemon.json; rm /run/harm.json; systemctl restart docker.service",
-    ),
-    (
-        "host.container:notebook.gpus",
-        "outage",
-        f"nsenter -t {PID} -m rm -f /dev/nvidia0",
-        RESTART,
-    ),
-    (
-        "host.container:notebook.memory",
-        "capacity",
-        f"""v2=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/{PID}/cgroup)/memory.max
-v1=/sys/fs/cgroup/memory$(sed -n 's/.*:memory://p' /proc/{PID}/cgroup)/memory.limit_in_bytes
-[ -e $v2 ] || v2=$v1
-echo 1073741824 > $v2""",
-        RESTART,
-    ),
-    (
-        "host.disk:/boot.bytes",
-        "capacity",
-        "mount -t tmpfs -o size=1m tmpfs /boot; cat /dev/zero > /boot/filler || true",
-        "umount /boot",
-    ),
-]
-
-
-@pytest.mark.parametrize(("finding", "severity", "harm", "undo"), UNDECLARED, ids=str)
-def test_what_nobody_declared_is_told(
-    calm: Lab, finding: str, severity: str, harm: str, undo: str
-) -> None:
-    calm.ssh(HOST, harm)
-    try:
-        status, result = drift(calm, "--host", HOST)
-    finally:
-        calm.ssh(HOST, undo)
-    found = {one["id"]: one["severity"] for one in result["findings"]}
-    assert found.get(finding) == severity, found
-    assert status == 2
-    wait_for(lambda: drift(calm, "--host", HOST)[0] == 0, f"a host without {finding}")
-
-
-HARDWARE = [
-    ({"ecc_uncorrected": 2}, "ecc", "outage"),
-    ({"retired_pending": True}, "remap-pending", "capacity"),
-    ({"remapped_pending": 1}, "remap-pending", "capacity"),
-    ({"remapped_failure": 1}, "remap-failed", "outage"),
-    ({"pcie_width": 8}, "pcie-width", "capacity"),
-    ({"pcie_gen": 3}, "pcie-speed", "capacity"),
-    ({"slowdown": ["hw_slowdown", "hw_thermal_slowdown"]}, "slowdown", "capacity"),
-    ({"links_down": [3, 4]}, "nvlink", "capacity"),
-    ({"lost": True}, "lost", "outage"),
-]
-
-
-@pytest.mark.parametrize(("fault", "aspect", "severity"), HARDWARE, ids=str)
-def test_what_ails_a_gpu_is_told(
-    calm: Lab, fault: dict[str, Any], aspect: str, severity: str
-) -> None:
-    state = "/run/nvidia-lab/state.json"
-    text = json.dumps({"gpus": {"1": fault}})
-    calm.ssh(HOST, f"cp {state} {state}.was 2>/dev/null; echo '{text}' > {state}")
-    try:
-        status, result = drift(calm, "--host", HOST)
-    finally:
-        calm.ssh(HOST, f"rm {state}; mv {state}.was {state} 2>/dev/null; true")
-    hardware = {
-        (one["id"].rpartition(".")[2], one["severity"])
-        for one in result["findings"]
-        if one["class"] == "hardware"
-    }
-    assert hardware == {(aspect, severity)}, result["findings"]
-    assert status in (1, 2)
-    assert drift(calm, "--host", HOST)[0] == 0
 
 
 def test_a_container_that_was_changed_by_hand(calm: Lab) -> None:

@@ -182,8 +182,13 @@ def _with(option: str, *values: str) -> AptConfiguration:
         (_with("Unattended-Upgrade::Package-Blacklist", *table().blocked[1:]), "not blocked"),
         (_with("APT::Periodic::Unattended-Upgrade", "0"), "APT::Periodic::Unattended-Upgrade"),
         (_with("Unattended-Upgrade::Origins-Pattern", ""), "sources none"),
+        (_with("Unattended-Upgrade::Automatic-Reboot", "false"), None),
+        (
+            _with("Unattended-Upgrade::Automatic-Reboot", "false", "true"),
+            "Unattended-Upgrade::Automatic-Reboot true",
+        ),
     ],
-    ids=["good", "block cleared", "switched off", "no security source"],
+    ids=["good", "block cleared", "switched off", "no security source", "stays", "reboots"],
 )
 def test_effective_configuration_is_checked(config: AptConfiguration, found: str | None) -> None:
     problem = upgrades.upgrade_problem(config, enabled=True)

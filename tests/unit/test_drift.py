@@ -248,6 +248,26 @@ def test_a_stage_that_refuses_the_host_is_drift_with_its_own_words():
     assert (finding.kind, finding.actual, finding.fix) == ("drift", "docker.io", "remove")
 
 
+@operation
+def words_refuse(*, text: str):
+    """An operation that sees a difference and refuses to mend it."""
+    differs(f"words:{text}", "spelling", expected="b", actual=text)
+    raise HostError(Problem("gpu01", "A second speaker", "two", "one", "send one away"))
+    yield
+
+
+def test_what_a_deploy_would_refuse_to_mend_is_mended_as_the_refusal_says():
+    def speech():
+        words_refuse(name="Say it", text="a")
+
+    speech.__module__ = "tasks.speech"
+    told = look(speech, outputs={}).findings
+    assert [(one.id, one.fix) for one in told] == [
+        ("speech.a-second-speaker", "send one away"),
+        ("speech.words:a.spelling", "send one away"),
+    ]
+
+
 def test_a_fault_of_ours_is_unknown_and_hides_nothing_else():
     def broken():
         raise ZeroDivisionError

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import FactProcessError
 from torchrack.facts.stamp import Installed, InstalledVersions
 from torchrack.settings import Docker
 from torchrack.settings.model import merge
-from torchrack.stamp.content import Commit, content, is_current, text
+from torchrack.stamp.content import Commit, content, is_current, is_genuine, text
 from torchrack.stamp.origin import commit, person, torchrack_version
 
 REST: dict[str, Any] = {"torchrack": "0.1.0", "operations": {}}
@@ -67,6 +67,16 @@ def test_any_other_change_counts(changed: dict[str, object]) -> None:
 @pytest.mark.parametrize("stamp", ["", "{", "[]", "null", json.dumps(WANTED)])
 def test_a_missing_or_damaged_stamp_is_written_anew(stamp: str) -> None:
     assert not is_current(stamp, WANTED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("29.6.1", "29.6.2"), ("ann@desk", "bob@desk"), ("2026", "2027"), ('"sha256": "', '"x": "')],
+)
+def test_an_edited_stamp_is_not_genuine(old: str, new: str) -> None:
+    assert is_genuine(STAMP)
+    assert not is_genuine(STAMP.replace(old, new))
+    assert not is_current(STAMP.replace(old, new), WANTED)
 
 
 def test_versions_as_a_host_says_them() -> None:

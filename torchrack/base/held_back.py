@@ -7,8 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from torchrack import safe_yaml
 from torchrack.facts.packages import Package
 
 
@@ -31,7 +30,7 @@ class HeldBack:
 def table() -> HeldBack:
     """Return the table."""
     text = Path(__file__).with_name("held_back.yaml").read_text(encoding="utf-8")
-    return HeldBack(**{key: tuple(rows) for key, rows in yaml.safe_load(text).items()})
+    return HeldBack(**{key: tuple(rows) for key, rows in safe_yaml.load(text).items()})
 
 
 def kernel_packages(packages: dict[str, Package]) -> dict[str, Package]:

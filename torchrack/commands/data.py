@@ -12,7 +12,7 @@ from torchrack.commands.fleet import fleet_tables
 from torchrack.knowledge import builtin
 from torchrack.knowledge.check import problems, unchecked
 
-app = typer.Typer(no_args_is_help=True, help="The tables that the contract is resolved from.")
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

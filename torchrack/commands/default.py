@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperGroup
+from torchrack.commands.lazy import LazyGroup
 
 
-class DefaultGroup(TyperGroup):
+class DefaultGroup(LazyGroup):
     """``group ARGUMENT`` runs ``group check ARGUMENT``: what a group is for needs no second word.
 
     The group has to have a command ``check``.

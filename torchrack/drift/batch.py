@@ -16,6 +16,9 @@ ask() {
 }
 """
 
+_END = re.compile(r" (\d+) (\d+)")
+"""What follows the mark where an output ends: the number of its command, and the exit status."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -48,9 +51,8 @@ class Batch:
         """
         found: dict[str, Output] = {}
         part: list[str] = []
-        pattern = re.compile(rf"{re.escape(self.mark)} (\d+) (\d+)")
         for line in lines:
-            match = pattern.fullmatch(line)
+            match = _END.fullmatch(line, len(self.mark)) if line.startswith(self.mark) else None
             if match is None:
                 part.append(line)
                 continue

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from paramiko import SSHException
 from pyinfra.context import ctx_state
@@ -17,8 +18,9 @@ from torchrack import context as deploy_context
 from torchrack.drift import certificates, fixes, memory, probes, witness
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
+from torchrack.drift.foresight import foresee
 from torchrack.drift.model import Deployed, Finding, HostResult, Result
-from torchrack.drift.probes.subject import Subject
+from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
@@ -103,13 +105,18 @@ def _all(
 
 @dataclass
 class _Checker:
-    """The check of each host; ``asked``: what hosts that answered were asked for."""
+    """The check of each host; ``asked``: what hosts that answered were asked for.
+
+    Hosts are asked side by side and judged in turn: Python runs one thread at a time anyway, and
+    what the first one needs (tables, templates) is read once, not by all that wait for it.
+    """
 
     stages: tuple[Stage, ...]
     state: StateStandIn
     inventory: str
     recalled: dict[str, list[Request]]
     asked: dict[str, list[Request]] = field(default_factory=dict)
+    turn: Lock = field(default_factory=Lock)
 
     def prepare(self, host: FleetHost) -> None:
         """Hand the host's settings to the stages."""
@@ -122,27 +129,34 @@ class _Checker:
     def host(self, session: Session) -> HostResult:
         """Check one host, in as few trips as its facts allow."""
         name, begun = session.host.name, time.monotonic()
-        answers, stamp, shown = Answers(name), None, None
+        answers, stamp = Answers(name), None
         survey = Request(str(HostSurvey().command()), 30)
-        wanted = unique([_STAMP, survey, probes.REQUEST, *self._guess(name)])
+        probe = probes.request(session.host.settings)
+        guess = self._guess(name) or self._foresee(session.host, answers)
+        wanted = unique([_STAMP, survey, probe, *guess])
         asked: list[Request] = []
+        shown: dict[str, Output] = {}
+        times = [time.time()]
         for _ in range(ROUNDS):
             outputs = _ask(session, wanted)
+            times.append(time.time())
             answers.add(outputs)
-            shown = shown or outputs.get(probes.REQUEST.command)
+            shown = shown or outputs
             asked += wanted
             stamp = stamp or _read_stamp(outputs.get(_STAMP.command))
             deployed = stamp[1] if stamp else None
             context = Context(self._stand_in(name), self.inventory, deployed)
-            evaluation = evaluate(self.stages, answers, context)
-            wanted = unique(evaluation.missing)
-            if not wanted:
+            with self.turn:
+                evaluation = evaluate(self.stages, answers, context)
+            if not evaluation.missing:
                 break
+            wanted = unique(self._foresee(session.host, answers, evaluation))
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
-        self.asked[name] = asked[3:]
-        seen = probes.judge(shown, Subject(name, session.host.settings))
-        found = (*evaluation.findings, *_no_stamp(context, stamp), *seen)
+        self.asked[name] = [one for one in unique(asked[3:]) if one.command in answers.used]
+        subject = subject_of(session.host, shown.get(survey.command), times)
+        seen = probes.judge(shown.get(probe.command), subject)
+        found = _once((*evaluation.findings, *_no_stamp(context, stamp), *seen))
         return HostResult(
             name=name,
             findings=_told(session, found, stamp[0].when if stamp else None),
@@ -156,6 +170,21 @@ class _Checker:
         """Return what a host was asked for last time; else what the last other one was."""
         others = list(self.asked.values()) or list(self.recalled.values())
         return self.recalled.get(name) or (others[-1] if others else ())
+
+    def _foresee(
+        self, host: FleetHost, answers: Answers, seen: Evaluation | None = None
+    ) -> list[Request]:
+        """Return what a look finds missing, and what it will find missing after that."""
+        with self.turn:
+            own = self._stand_in(host.name)
+            seen = seen or evaluate(self.stages, answers, Context(own, self.inventory, None))
+            self.state.hosts[host.name] = HostStandIn(host, self.state)
+            try:
+                self.prepare(host)
+                ahead = foresee(self.stages, answers, self._stand_in(host.name))
+            finally:
+                self.state.hosts[host.name] = own
+        return [*seen.missing, *ahead]
 
     def _stand_in(self, name: str) -> HostStandIn:
         return self.state.hosts[name]
@@ -189,6 +218,11 @@ def _checked(
 ) -> tuple[str, ...]:
     whole = tuple(name for name in map(name_of, stages) if name not in evaluation.unsure)
     return whole if any(one.kind == "unknown" for one in seen) else (*whole, "host")
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, each id once: the stamp can be told twice, by its stage and here."""
+    return tuple({one.id: one for one in reversed(findings)}.values())[::-1]
 
 
 def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyinfra.context import ctx_host
 
@@ -96,18 +96,23 @@ def _operation(stage: str, operation: Declared, context: Context, result: Evalua
         return
     if command is None:
         return
+    refused = None
     if isinstance(command, Refusal):
         error = command.error
         problem = error.problem if isinstance(error, HostError) else _fault(context, command)
         _note(result, stage, _told(stage, context, operation.name, problem, error))
         if not isinstance(error, HostError) or isinstance(error, FactError):
             return
-    kind = _kind(operation, context)
-    if not heard and not isinstance(command, Refusal) and stage != "stamp":
+        refused = problem
+    # The stamp does not write itself down, and says of commits and settings nothing here.
+    kind = "drift" if stage == "stamp" else _kind(operation, context)
+    if not heard and refused is None and stage != "stamp":
         actual = "something that a deploy would change"
         heard = [Difference(_slug(operation.name), "", expected="as declared", actual=actual)]
     for one in heard:
-        _note(result, stage, _finding(stage, operation, one, kind, context))
+        finding = _finding(stage, operation, one, kind, context)
+        # A deploy would refuse as well: what mends it is what the refusal says.
+        _note(result, stage, replace(finding, fix=refused.fix) if refused else finding)
 
 
 def _kind(operation: Declared, context: Context) -> Class:
@@ -146,7 +151,7 @@ def _told(
         id=finding_id,
         stage=stage,
         kind="unknown" if unsure else "drift",
-        severity="outage",
+        severity="security" if severity_of(finding_id) == "security" else "outage",
         what=f"{name}: {problem.what}",
         expected=problem.needed,
         actual=problem.found,

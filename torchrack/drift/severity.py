@@ -7,8 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from torchrack import safe_yaml
 from torchrack.drift.model import Severity
 
 
@@ -26,5 +25,5 @@ def _fits(finding_id: str, patterns: list[str]) -> bool:
 @cache
 def _table() -> list[dict[str, Any]]:
     text = resources.files("torchrack.drift").joinpath("severity.yml").read_text(encoding="utf-8")
-    table: list[dict[str, Any]] = yaml.safe_load(text)
+    table: list[dict[str, Any]] = safe_yaml.load(text)
     return table

@@ -56,6 +56,8 @@ class Answers:
 
     def __init__(self, host: str) -> None:
         self.host = host
+        self.used: set[str] = set()
+        """Commands whose output was read."""
         self._outputs: dict[str, Output] = {}
 
     def add(self, outputs: dict[str, Output]) -> None:
@@ -75,6 +77,7 @@ class Answers:
         output = self._outputs.get(request.command)
         if output is None:
             raise Missing(request)
+        self.used.add(request.command)
         if output.status != 0:
             late = "a command that took too long" if output.status in (124, 137) else "a command"
             raise self._error(fact, f"{late} with exit status {output.status}")

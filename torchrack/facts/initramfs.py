@@ -14,8 +14,9 @@ echo "tool $(basename -- "$tool")"
 for initrd in /boot/initrd.img-*; do
     kernel=${{initrd#/boot/initrd.img-}}
     # Without modules it is a leftover (a backup) that no boot entry names.
-    [ -f "$initrd" ] && [ -d "/lib/modules/$kernel" ] || continue
+    [ -e "$initrd" ] && [ -d "/lib/modules/$kernel" ] || continue
     state=current
+    [ -s "$initrd" ] || state=stale
     for conf in {inputs}; do
         [ ! -e "$conf" ] || [ "$(stat -c %.6Z -- "$conf")" \\< "$(stat -c %.6Y -- "$initrd")" ] ||
             state=stale
@@ -34,7 +35,7 @@ class InitramfsState:
 
 
 class Initramfs(FactBase[InitramfsState]):
-    """Which initial RAM disks are older than files that they hold copies of."""
+    """Which initial RAM disks are empty, or older than files that they hold copies of."""
 
     def command(self, inputs: list[str]) -> str:
         """Compare the disks' mtime with the ctime of the files: lsinitramfs takes seconds each."""

@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from torchrack import safe_yaml
 from torchrack.errors import TorchrackError
 from torchrack.knowledge import rows
 from torchrack.knowledge.tables import Knowledge
@@ -182,5 +182,5 @@ def _nvidias_names(packages: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _yaml(package: str, name: str) -> dict[str, Any]:
     text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = safe_yaml.load(text)
     return data

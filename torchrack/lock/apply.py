@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from torchrack.docker.engine import ENGINES
 from torchrack.errors import Problem
+from torchrack.facts.survey import Survey
 from torchrack.lock.asked import asked_of, tagged
 from torchrack.lock.model import Found, Group, Lock
 from torchrack.preflight.facts import HostFacts
@@ -54,15 +55,20 @@ def problems(
 def found_of(facts: HostFacts) -> Found:
     """Return what a host is, as a lock keeps it."""
     survey = facts.survey
-    counted = Counter(f"10de:{function.device}" for function in survey.gpus)
     return Found(
         os=survey.distribution,
         machine=survey.architecture,
-        gpus=dict(sorted(counted.items())),
+        gpus=gpus_of(survey),
         nvswitches=len(survey.nvswitches),
         secure_boot=facts.secure_boot,
         dkms_key_enrolled=facts.dkms_key_enrolled,
     )
+
+
+def gpus_of(survey: Survey) -> dict[str, int]:
+    """Return the GPUs of a host as a lock counts them: PCI id to how many."""
+    counted = Counter(f"10de:{function.device}" for function in survey.gpus)
+    return dict(sorted(counted.items()))
 
 
 def changes(group: Group, now: Found, host: str, *, command: str) -> list[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from torchrack import atomic
+from torchrack import atomic, safe_yaml
 from torchrack.errors import Problem, ProblemsError
 from torchrack.lock.model import Lock
 
@@ -33,7 +33,7 @@ def read(path: Path) -> Lock | None:
         ProblemsError: it is not one; all that is wrong with it is told.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = safe_yaml.load(path.read_text(encoding="utf-8"))
         return Lock.model_validate(data)
     except FileNotFoundError:
         return None

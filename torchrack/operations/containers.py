@@ -94,9 +94,31 @@ def workload(
         host.log(f"{workload.name}: {reason}")
         resource = f"container:{workload.name}"
         differs(resource, _aspect(reason), expected="as declared", actual=reason)
+    _tell(declared, todo)
     yield from _prepare(declared, todo)
     yield from _contain(declared, todo)
     yield from _supervise(declared, todo)
+
+
+def _tell(declared: Declared, todo: Plan) -> None:
+    """Say what of a workload beside its container is not as declared, for reports."""
+    name = declared.workload.name
+    unit = f"unit:{names.unit_name(name)}"
+    if todo.own_file and declared.own_file is not None:
+        resource, expected = f"file:{declared.own_file.path}", "content, mode and owner as declared"
+        differs(resource, "content", expected=expected, actual="other ones")
+    if todo.network:
+        network = names.network_name(name)
+        differs(f"network:{network}", "exists", expected="the network", actual="none")
+    for volume in todo.new_volumes:
+        differs(f"volume:{volume}", "exists", expected="the volume", actual="none")
+    for path in (*todo.chown_volumes, *todo.new_binds):
+        expected = f"a folder of {declared.workload.user}"
+        differs(f"file:{path}", "owner", expected=expected, actual="none, or another's")
+    if todo.reload and not todo.unit_file:
+        differs(unit, "loaded", expected="its file on disk", actual="an older version")
+    if todo.enable:
+        differs(unit, "enabled", expected="enabled", actual="disabled")
 
 
 def _aspect(reason: str) -> str:

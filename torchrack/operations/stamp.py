@@ -11,6 +11,7 @@ from pyinfra import host
 
 from torchrack.context import current_host
 from torchrack.difference import differs
+from torchrack.facts.files import Files
 from torchrack.facts.gather import gather
 from torchrack.facts.stamp import STAMP, InstalledVersions
 from torchrack.operations import files
@@ -20,6 +21,7 @@ from torchrack.settings import Settings
 from torchrack.stamp import content as stamp
 from torchrack.stamp import origin as stamp_origin
 
+_OWNERSHIP = ("644", "root", "root")
 NAME = "Write down what was deployed"
 """The operation's name; it does not write down itself."""
 
@@ -33,6 +35,7 @@ def deployed(*, settings: Settings, repository: Path) -> Commands:
         repository: the folder of ``deploy.py``.
     """
     installed = gather(InstalledVersions)
+    file = gather(Files, paths=[STAMP])[STAMP]
     wanted = stamp.content(
         settings,
         installed,
@@ -40,10 +43,14 @@ def deployed(*, settings: Settings, repository: Path) -> Commands:
         torchrack=stamp_origin.torchrack_version(),
         operations=_operations(installed.stamp),
     )
-    if stamp.is_current(installed.stamp, wanted) and not _changed_by_this_run():
+    private = file is None or (file.mode, file.owner, file.group) == _OWNERSHIP
+    if stamp.is_current(installed.stamp, wanted) and private and not _changed_by_this_run():
         host.noop(f"{STAMP} says what is deployed")
         return
     _tell(installed.stamp, wanted)
+    if file and not private:
+        expected = " ".join(_OWNERSHIP)
+        differs(f"file:{STAMP}", "mode", expected=expected, actual=f"{file.mode} {file.owner}")
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     yield from files.put._inner(
         dest=STAMP,
@@ -64,6 +71,9 @@ def _tell(found: str, wanted: Mapping[str, Any]) -> None:
 
     Commit, settings and images are not: what they change on the host other operations say.
     """
+    if stamp.value(found, "operations") is not None and not stamp.is_genuine(found):
+        expected = "as a deploy wrote it"
+        differs(f"file:{STAMP}", "content", expected=expected, actual="edited since")
     then, now = stamp.value(found, "versions"), wanted["versions"]
     for name in now if isinstance(then, dict) else ():
         if now[name] != then.get(name):

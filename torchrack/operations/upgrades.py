@@ -55,6 +55,9 @@ def upgrade_problem(config: AptConfiguration, enabled: bool) -> tuple[str, str] 
         value = (config.get(f"APT::Periodic::{option}") or ["unset"])[-1]
         if value != "1":
             return f"APT::Periodic::{option} {value}", "1, once a day"
+    reboot = (config.get("Unattended-Upgrade::Automatic-Reboot") or ["false"])[-1]
+    if reboot.lower() not in ("false", "no", "off", "0"):
+        return f"Unattended-Upgrade::Automatic-Reboot {reboot}", "false: reboots are planned"
     sources = config.get("Unattended-Upgrade::Origins-Pattern")
     sources += config.get("Unattended-Upgrade::Allowed-Origins")
     if enabled and not any("security" in source.lower() for source in sources):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -48,7 +49,8 @@ class Section(BaseModel):
                 raise SettingsError(problems) from None
             _collector.extend(problems)
         else:
-            self.note_origins(dict.fromkeys(data, _calling_line()))
+            # Sections of defaults alone are made by the hundred when settings are merged.
+            self.note_origins(dict.fromkeys(data, _calling_line()) if data else {})
 
     def note_origins(self, origins: dict[str, str]) -> None:
         """Keep where each field was named; no part of the value, so that equality is of values."""
@@ -99,14 +101,16 @@ def _shown(value: object) -> str:
 
 def _calling_line() -> str:
     """The file and line of the group data or inventory file that made the section."""
-    here = Path(__file__).parent
     frame = sys._getframe(1)
-    while frame.f_back is not None:
-        path = Path(frame.f_code.co_filename)
-        if here not in path.parents and "pydantic" not in path.parts:
-            break
+    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+@cache
+def _is_ours(file: str) -> bool:
+    path = Path(file)
+    return Path(__file__).parent in path.parents or "pydantic" in path.parts
 
 
 @contextmanager

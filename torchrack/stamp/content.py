@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ from torchrack.facts.stamp import Installed
 from torchrack.settings import Settings
 
 SCHEMA = 1
+_SUM = "sha256"
+"""Key of the hash of all the rest."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,24 @@ def value(stamp: str, key: str) -> Any:
 
 
 def is_current(stamp: str, wanted: dict[str, Any]) -> bool:
-    """Whether a stamp says what is wanted, whoever wrote it whenever.
+    """Whether a stamp is as it was written, and says what is wanted, whoever wrote it whenever.
 
     Args:
         stamp: its text, which may be empty or damaged.
         wanted: what :func:`content` returned.
+    """
+    if not is_genuine(stamp):
+        return False
+    found = json.loads(stamp)
+    about = ("who", "when", _SUM)
+    return {key: value for key, value in found.items() if key not in about} == wanted
+
+
+def is_genuine(stamp: str) -> bool:
+    """Whether a stamp is as it was written: no proof against forgery, but against edits.
+
+    Args:
+        stamp: its text, which may be empty or damaged.
     """
     try:
         found = json.loads(stamp)
@@ -81,7 +97,11 @@ def is_current(stamp: str, wanted: dict[str, Any]) -> bool:
         return False
     if not isinstance(found, dict) or not (found.get("who") and found.get("when")):
         return False
-    return {key: value for key, value in found.items() if key not in ("who", "when")} == wanted
+    return bool(found.pop(_SUM, None) == _sum(found))
+
+
+def _sum(data: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def text(wanted: dict[str, Any], *, who: str, when: str) -> str:
@@ -92,4 +112,5 @@ def text(wanted: dict[str, Any], *, who: str, when: str) -> str:
         who: user and machine that deployed.
         when: the time, ISO 8601 in UTC.
     """
-    return json.dumps({**wanted, "who": who, "when": when}, indent=2) + "\n"
+    data = {**wanted, "who": who, "when": when}
+    return json.dumps({**data, _SUM: _sum(data)}, indent=2) + "\n"

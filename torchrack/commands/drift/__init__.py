@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import typer
 
 from torchrack.commands.default import DefaultGroup
-from torchrack.commands.drift.check import check
-from torchrack.commands.drift.fix import fix
-from torchrack.commands.drift.install_timer import install_timer
-from torchrack.commands.drift.past import diff, history
 
-app = typer.Typer(
-    cls=DefaultGroup,
-    no_args_is_help=True,
-    help="What on a fleet is not as it was deployed: torchrack drift INVENTORY.",
-)
-app.command("check")(check)
-app.command("fix")(fix)
-app.command("history")(history)
-app.command("diff")(diff)
-app.command("install-timer")(install_timer)
+
+class Commands(DefaultGroup):
+    """The nightly check, and what is done about what it finds."""
+
+    places: ClassVar[Mapping[str, str]] = {
+        "check": "torchrack.commands.drift.check:check",
+        "fix": "torchrack.commands.drift.fix:fix",
+        "history": "torchrack.commands.drift.past:history",
+        "diff": "torchrack.commands.drift.past:diff",
+        "install-timer": "torchrack.commands.drift.install_timer:install_timer",
+    }
+
+
+app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def drift() -> None:
+    """What on a fleet is not as it was deployed: torchrack drift INVENTORY."""

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -15,10 +15,6 @@ from torchrack import atomic
 from torchrack.commands.drift.look import look, remember
 from torchrack.commands.fleet import limited, locked
 from torchrack.drift import history, waivers
-from torchrack.drift.alerts.notify import notify
-from torchrack.drift.alerts.targets import Target
-from torchrack.drift.alerts.targets import path_of as path_of_targets
-from torchrack.drift.alerts.targets import read as read_targets
 from torchrack.drift.alone import alone
 from torchrack.drift.model import Severity
 from torchrack.drift.output import FORMATS, Format, table
@@ -26,6 +22,9 @@ from torchrack.drift.select import moment, select
 from torchrack.drift.verdict import STATUS, verdict
 from torchrack.errors import ProblemsError
 from torchrack.report import console, print_problems
+
+if TYPE_CHECKING:
+    from torchrack.drift.alerts.targets import Target
 
 
 def check(
@@ -86,19 +85,28 @@ def check(
         whole = len(hosts) == len(fleet)
         checked = look(inventory, hosts, deploy_file, whole_fleet=whole, seconds=time_limit)
         seen, past = remember(inventory, checked)
-        for failure in notify(path.with_suffix(".alerts.json"), told, checked):
-            typer.echo(f"torchrack drift: {failure}", err=True)
+        if nightly:
+            _notify(path.with_suffix(".alerts.json"), told, checked)
     chosen = select(checked, seen, severity=severity, since=after)
     told_all = _tell(chosen, seen, past, wanted)
     _end(STATUS[verdict(chosen)] if told_all else 1, hard=time_limit is not None)
 
 
 def _targets(inventory: Path) -> list[Target]:
+    from torchrack.drift.alerts import targets  # noqa: PLC0415 - mail and HTTP, for nights alone
+
     try:
-        return read_targets(path_of_targets(inventory))
+        return targets.read(targets.path_of(inventory))
     except ProblemsError as error:
         print_problems("Alerts", error.problems)
         raise typer.Exit(1) from None
+
+
+def _notify(file: Path, told: list[Target], checked: waivers.Waived) -> None:
+    from torchrack.drift.alerts.notify import notify  # noqa: PLC0415 - as above
+
+    for failure in notify(file, told, checked):
+        typer.echo(f"torchrack drift: {failure}", err=True)
 
 
 def _end(status: int, *, hard: bool) -> NoReturn:

@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torchrack.drift.model import Finding
-from torchrack.drift.probes import accounts, containers, disks, docker, gpus, sockets, xid
+from torchrack.drift.probes import (
+    accounts,
+    containers,
+    disks,
+    docker,
+    firewall,
+    gpus,
+    secrets,
+    sockets,
+    system,
+    xid,
+)
+from torchrack.drift.probes.script import request
 from torchrack.drift.probes.subject import Judge, Subject
-from torchrack.facts.answers import Output, Request
-from torchrack.operations.files import read
+from torchrack.facts.answers import Output
 
-REQUEST = Request(read("drift/probes.sh"), 90)
-"""The script; it is the same for every host, so that it goes over in the first trip."""
+__all__ = ["judge", "request"]
 
 _JUDGES: dict[str, tuple[str, Judge]] = {
     "sockets": ("Listening sockets", sockets.judge),
     "disks": ("File systems", disks.judge),
     "accounts": ("Accounts and their rights", accounts.judge),
+    "system": ("Clock, packages and what came past them", system.judge),
     "docker": ("The running Docker daemon", docker.judge),
     "gpus": ("The health of the GPUs, by nvidia-smi", gpus.judge),
     "containers": ("What holds the running containers", containers.judge),
+    "firewall": ("The firewall's rules for containers", firewall.judge),
+    "secrets": ("Who shows a secret", secrets.judge),
     "xid": ("Xid messages in the kernel's log", xid.judge),
 }
 """Section of the script to what it is about, for messages, and who judges it."""

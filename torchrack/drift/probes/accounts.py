@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torchrack.base.public_keys import key_of
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
 
@@ -15,8 +16,9 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     """Yield a finding for each right that nobody declared.
 
     Args:
-        lines: "root NAME" (uid 0), "docker NAME" (in the group), "sudoers FILE", and
-            "rootkeys FILE COUNT".
+        lines: "root NAME" (uid 0), "docker NAME" (in the group), "sudoers FILE", "login NAME"
+            (the account of this check), "key NAME FILE LINE" for each authorized key, "source
+            OPTION VALUE" for what else sshd takes keys from, "sshd silent" where it did not say.
         subject: the host.
 
     Raises:
@@ -37,11 +39,38 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
         elif kind == "sudoers" and name not in (OURS, *allowed.sudoers):
             found, fix = f"/etc/sudoers.d/{name}", f"rm /etc/sudoers.d/{name}, or drift.sudoers"
             yield _finding(subject, f"sudoers:{name}", found, fix)
-        elif kind == "rootkeys" and not allowed.root_keys:
-            path, _, count = name.rpartition(" ")
-            if int(count):
-                found, fix = f"{count} key(s) in {path}", f"rm {path}, or drift.root_keys=True"
-                yield _finding(subject, f"file:{path}.keys", found, fix)
+        elif kind == "sshd":
+            yield subject.unknown("accounts-keys", "Where sshd takes keys from", "sshd -T failed")
+        elif kind == "source" and name.partition(" ")[2] not in allowed.key_sources:
+            option, _, value = name.partition(" ")
+            found = f"sshd takes keys from {value} ({option})"
+            fix = f"grep -ri {option} /etc/ssh, and remove it; or drift.key_sources"
+            yield _finding(subject, f"sshd:{option}.value", found, fix)
+    yield from _keys([name.split(" ", 2) for kind, name in told if kind == "key"], told, subject)
+
+
+def _keys(found: list[list[str]], told: list[list[str]], subject: Subject) -> Iterator[Finding]:
+    """Yield a finding for each account with keys that neither the deploy nor the settings name."""
+    allowed, base = subject.settings.drift, subject.settings.base
+    deployers = {name for kind, name in told if kind == "login"} | {base.deploy_user}
+    everywhere = {key_of(key) for key in allowed.authorized_keys}
+    declared = everywhere | {key_of(key) for key in (*base.authorized_keys, *subject.own_keys)}
+    strange: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for account, path, line in found:
+        key = key_of(line)
+        if account in allowed.key_accounts or (account == "root" and allowed.root_keys):
+            continue
+        if key is not None and key not in (declared if account in deployers else everywhere):
+            comment = line.partition(key[1])[2].strip()[:40]
+            strange.setdefault((account, path), []).append((key[1], comment or key[1][-12:]))
+    for (account, path), keys in strange.items():
+        # root's file is told by its path, as it was before other accounts were looked at.
+        name = f"file:{path}.keys" if account == "root" else f"account:{account}.keys"
+        marks = ", ".join(mark for _, mark in keys[:3]) + (", ..." if len(keys) > 3 else "")
+        setting = "drift.root_keys=True" if account == "root" else "drift.authorized_keys"
+        deletions = ";".join(f"\\|{text[-40:]}|d" for text, _ in keys)
+        found_keys = f"{len(keys)} key(s) in {path}: {marks}"
+        yield _finding(subject, name, found_keys, f"sed -i '{deletions}' {path}, or {setting}")
 
 
 def _finding(subject: Subject, name: str, found: str, fix: str) -> Finding:

@@ -1,4 +1,4 @@
-"""What holds the running containers, by the kernel itself, and the GPUs that they can use.
+"""What holds the running containers, by the kernel itself, the GPUs that they can use, and logins.
 
 Docker's own record of a container is compared by the stage workloads. A cgroup file that was
 written to past Docker, or a device that a reload took away, is in no record.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from torchrack.drift.model import Finding
+from torchrack.drift.probes import services
 from torchrack.drift.probes.subject import Subject
 from torchrack.settings.workloads import Workload
 from torchrack.workloads.workload import unit_name
@@ -23,7 +24,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
 
     Args:
         lines: the GPUs on the PCI bus, and of each of our running containers its cgroup's limits
-            (bytes, processes, quota and period of CPU time in microseconds) and its GPUs.
+            (bytes, processes, quota and period of CPU time in microseconds), its shared memory
+            and limits inside, its GPUs, and how its Jupyter or SSH server answers.
         subject: the host.
 
     Raises:
@@ -31,17 +33,24 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     """
     declared = {one.name: one for one in subject.settings.workloads.containers}
     on_pci: int | None = None
-    for kind, *words in (line.split() for line in lines):
+    for line in lines:
+        kind, *words = line.split()
         if kind == "pci":
             on_pci = int(words[0])
         elif words and words[0] not in declared:
             continue  # the stage workloads tells of one that is ours and not declared
         elif kind == "limits":
             yield from _limits(subject, declared[words[0]], words[1:])
+        elif kind == "inside":
+            yield from _inside(subject, declared[words[0]], words[1:])
         elif kind == "gpus" and on_pci is not None:
             yield from _gpus(subject, declared[words[0]], on_pci, int(words[1]))
+        elif kind == "jupyter":
+            yield from services.jupyter(subject, declared[words[0]], words[1:])
+        elif kind == "ssh":
+            yield from services.ssh(subject, declared[words[0]], words[1:])
         else:
-            raise ValueError(f"{kind} {' '.join(words)}")
+            raise ValueError(line)
     if on_pci is None:
         raise ValueError("no number of GPUs")
 
@@ -56,6 +65,19 @@ def _limits(subject: Subject, workload: Workload, words: list[str]) -> Iterator[
     if cores is None or abs(cores - workload.cpus) > 0.01:
         found = "no limit" if cores is None else f"{cores:g} cores"
         yield _finding(subject, workload, "cpus", f"{workload.cpus:g} cores", found)
+
+
+def _inside(subject: Subject, workload: Workload, words: list[str]) -> Iterator[Finding]:
+    """Shared memory in blocks of bytes; limits in the order of /proc/PID/limits."""
+    blocks, size, *limits = words
+    found = int(blocks) * int(size)
+    if found != workload.shm_size:
+        wanted = f"{workload.shm_size} bytes"
+        yield _finding(subject, workload, "shm", wanted, f"{found} bytes")
+    declared = (workload.stack, workload.nofile, workload.memlock)
+    for name, most, limit in zip(("stack", "nofile", "memlock"), declared, limits, strict=True):
+        if limit != ("unlimited" if most == -1 else str(most)):
+            yield _finding(subject, workload, f"ulimit-{name}", str(most), limit)
 
 
 def _gpus(subject: Subject, workload: Workload, on_pci: int, found: int) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
+from torchrack.preflight.checks.system import BOOT_ROOM
 
 
 def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
@@ -28,6 +29,16 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
         if (kind, mount) in seen or used == "-":
             continue
         seen.add((kind, mount))
+        short = kind == "bytes" and mount == "/boot" and int(parts[3]) < BOOT_ROOM
+        if short and int(used) < limit:
+            yield subject.finding(
+                f"disk:{mount}.{kind}",
+                f"Room in {mount}",
+                expected=f"{BOOT_ROOM // 2**20} MiB, for one more initramfs",
+                actual=f"{int(parts[3]) // 2**20} MiB",
+                fix="remove kernels that are no longer used: apt-get autoremove --purge",
+                severity="capacity",
+            )
         if int(used) >= limit:
             yield subject.finding(
                 f"disk:{mount}.{kind}",

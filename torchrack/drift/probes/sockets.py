@@ -13,6 +13,9 @@ _CLIENTS = {"chronyd", "dhclient", "dhcpcd", "systemd-network", "systemd-timesyn
 """Programs of the system that listen for answers to what they asked (UDP), as the kernel names
 them: by their first 15 letters."""
 
+_PUBLISHERS = ("dockerd", "docker-proxy")
+"""Who holds the ports that containers publish."""
+
 _EPHEMERAL = 32768
 """The first port that Linux gives to a client that names none (ip_local_port_range): a UDP socket
 there waits for an answer, to a question of DNS for one."""
@@ -22,18 +25,64 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     """Yield a finding for each socket that neither the deploy nor the settings declare.
 
     Args:
-        lines: of ``ss -Hlntup``.
+        lines: of ``ss -Hlntup``, "published PORT" for each port that Docker leads to a
+            container, and "sshd PORT" for those of sshd's configuration.
         subject: the host.
     """
-    for protocol, address, port, program in sorted(set(map(_socket, lines))):
-        if _is_local(address) or _declared(protocol, port, program, subject):
-            continue
+    told = [line.split() for line in lines]
+    published = {int(words[1]) for words in told if words[0] == "published"}
+    wanted = {int(words[1]) for words in told if words[0] == "sshd"}
+    sockets = {_socket(line) for line in lines if not line.startswith(("published ", "sshd "))}
+    yield from _proxies(sockets, subject)
+    yield from _sshd(sockets, wanted, subject)
+    for protocol, address, port, program in sorted(sockets):
+        if program == "dockerd" and _is_local(address) and port not in published:
+            yield subject.finding(
+                f"docker:api.{port}",
+                "Docker's API on a network socket",
+                expected="on its own socket alone: whoever reaches it is root",
+                actual=f"{program} on {address}, port {port}",
+                fix="take -H tcp://... out of the unit's drop-ins and hosts out of daemon.json, "
+                "and restart docker.service",
+                severity="security",
+            )
+        elif not _declared(protocol, address, port, program, subject):
+            yield subject.finding(
+                f"socket:{protocol}:{port}",
+                "A listening socket that nothing declares",
+                expected=f"nothing but what is declared on {protocol} port {port}",
+                actual=f"{program} on {address}",
+                fix=f"stop {program}, bind it to 127.0.0.1, or add {protocol}:{port} to "
+                "drift.sockets",
+            )
+
+
+def _sshd(
+    sockets: set[tuple[str, str, int, str]], wanted: set[int], subject: Subject
+) -> Iterator[Finding]:
+    """Yield a finding for each port of sshd's configuration at which it does not listen."""
+    at = {port for _, _, port, program in sockets if program in ("sshd", "systemd")}
+    for port in sorted(wanted - at):
         yield subject.finding(
-            f"socket:{protocol}:{port}",
-            "A listening socket that nothing declares",
-            expected=f"nothing on {protocol} port {port} beyond this host",
-            actual=f"{program} on {address}",
-            fix=f"stop {program}, bind it to 127.0.0.1, or add {protocol}:{port} to drift.sockets",
+            f"sshd:port-{port}.listening",
+            "Ports of sshd's configuration (sshd -T)",
+            expected=f"sshd on port {port}",
+            actual="nobody, until its next start",
+            fix=f"grep -ri 'port {port}' /etc/ssh, and remove it, or restart ssh",
+            severity="outage",
+        )
+
+
+def _proxies(sockets: set[tuple[str, str, int, str]], subject: Subject) -> Iterator[Finding]:
+    """Yield a finding where ports are published by the proxy that the settings switch off."""
+    ports = sorted(port for _, _, port, program in sockets if program == "docker-proxy")
+    if ports and not subject.settings.docker.extra.get("userland-proxy", False):
+        yield subject.finding(
+            "docker:userland-proxy",
+            "How the running Docker daemon publishes ports",
+            expected="userland-proxy: off",
+            actual=f"docker-proxy holds {', '.join(map(str, ports[:6]))}",
+            fix="stop what docker-proxy serves, and restart docker.service",
         )
 
 
@@ -53,11 +102,19 @@ def _is_local(address: str) -> bool:
     return where.is_loopback
 
 
-def _declared(protocol: str, port: int, program: str, subject: Subject) -> bool:
+def _declared(protocol: str, address: str, port: int, program: str, subject: Subject) -> bool:
     settings = subject.settings
-    published = {one.host for workload in settings.workloads.containers for one in workload.ports}
+    ports = [one for workload in settings.workloads.containers for one in workload.ports]
+    ours = {one.address for one in ports if protocol == "tcp" and one.host == port}
     if f"{protocol}:{port}" in settings.drift.sockets:
         return True
+    if ours:
+        # Where Docker holds it, or the container is down and nobody does; nobody else beside it.
+        everywhere = {"*", "0.0.0.0", "::"}  # noqa: S104 - addresses as ss shows them
+        at_home = address in ours or (address in everywhere and bool(ours & everywhere))
+        return at_home and program in _PUBLISHERS
+    if _is_local(address):
+        return True
     if protocol == "tcp":
-        return (program in ("sshd", "systemd") and port == 22) or port in published
+        return program in ("sshd", "systemd") and port == 22
     return program in _CLIENTS or port >= _EPHEMERAL

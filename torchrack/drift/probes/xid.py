@@ -9,8 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from torchrack import safe_yaml
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
 
@@ -70,5 +69,5 @@ def _time(text: str) -> dt.datetime | None:
 @cache
 def _table() -> list[dict[str, Any]]:
     text = resources.files("torchrack.drift").joinpath("xid.yml").read_text(encoding="utf-8")
-    table: list[dict[str, Any]] = yaml.safe_load(text)
+    table: list[dict[str, Any]] = safe_yaml.load(text)
     return table

@@ -1,0 +1,168 @@
+"""The drift check on hosts that were changed behind the deploy's back, in about a hundred ways.
+
+Each change is found under its id, with its class and severity, and what the finding says mends it.
+Changes that do not touch each other's ground are tried together, a batch at a time: two checks and
+one mending for all of a batch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import shlex
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+import tests.lab.mutations
+from tests.lab.conftest import TRIED
+from tests.lab.harness import BIN, INVENTORY, Lab, wait_for
+from tests.lab.mutation import Mutation, command_in
+from tests.lab.test_drift import drift
+
+HOSTS = ("gpu01", "gpu02")
+BATCHES = (
+    *("files", "units", "access", "system", "daemon"),
+    *("network", "logins", "workloads", "gpus", "driver"),
+)
+MUTATIONS: list[Mutation] = sorted(
+    (
+        entry
+        for module in pkgutil.iter_modules(tests.lab.mutations.__path__, "tests.lab.mutations.")
+        for entry in importlib.import_module(module.name).MUTATIONS
+    ),
+    key=lambda entry: BATCHES.index(entry.batch),
+)
+ENOUGH = 80
+
+
+@dataclass
+class Outcome:
+    """What came of a batch: findings while it was harmed, and those that were left at the end."""
+
+    failed: str = ""
+    found: list[dict[str, Any]] = field(default_factory=list)
+    left: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, mutation: Mutation) -> dict[str, Any] | None:
+        """The finding that tells of a mutation."""
+        return _named(self.found, mutation.host, mutation.finding)
+
+
+@pytest.fixture(scope="module")
+def outcomes(calm: Lab) -> _Outcomes:
+    return _Outcomes(calm)
+
+
+class _Outcomes:
+    """The outcome of each batch, which is tried when the first of its mutations is asked for."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._known: dict[str, Outcome] = {}
+
+    def of(self, batch: str) -> Outcome:
+        if batch not in self._known:
+            outcome = self._known[batch] = Outcome()
+            _try(self._lab, [one for one in MUTATIONS if one.batch == batch], outcome)
+        return self._known[batch]
+
+
+def _try(lab: Lab, batch: Sequence[Mutation], outcome: Outcome) -> None:
+    outcome.failed = _on_hosts(lab, [(one.host, one.name, one.harm) for one in batch])
+    outcome.found = drift(lab)[1]["findings"]
+    told = [(one, outcome.of(one)) for one in batch]
+    by_hand = [(one.host, one.name, one.mend or _by_hand(finding)) for one, finding in told]
+    outcome.failed += _on_hosts(lab, list(dict.fromkeys(h for h in by_hand if h[2])))
+    lab.run(BIN / "torchrack", "drift", "fix", INVENTORY, "--yes", check=False)
+    outcome.failed += _on_hosts(lab, [(o.host, o.name, o.clean) for o in batch if o.clean])
+    _settle(lab, outcome)
+    if outcome.left:  # what could not be mended must not spoil the next batch
+        lab.deploy(check=False)
+
+
+def _settle(lab: Lab, outcome: Outcome) -> None:
+    """Look again until nothing differs: a container that was made anew takes a while to answer."""
+
+    def is_calm() -> bool:
+        outcome.left = drift(lab)[1]["findings"]
+        return not outcome.left
+
+    try:
+        wait_for(is_calm, "a fleet in sync", timeout=45)
+    except AssertionError:
+        outcome.failed += f"\nleft: {[(one['host'], one['id']) for one in outcome.left]}"
+
+
+def _by_hand(finding: dict[str, Any] | None) -> str:
+    """The command for the host that a finding names; empty where it names a deploy, or none."""
+    return command_in(finding["fix"]) if finding else ""
+
+
+def _on_hosts(lab: Lab, scripts: Sequence[tuple[str, str, str]]) -> str:
+    """Run scripts, those of a host one after the other; return the names of those that failed."""
+
+    def run(host: str) -> str:
+        parts = [
+            f"( {script}\n) >/run/mutation.log 2>&1 || "
+            f"{{ echo; echo {shlex.quote(name)} failed:; cat /run/mutation.log; }}"
+            for where, name, script in scripts
+            if where == host
+        ]
+        return lab.ssh(host, "\n".join(parts), timeout=300).output if parts else ""
+
+    with ThreadPoolExecutor(len(HOSTS)) as pool:
+        return "".join(pool.map(run, HOSTS))
+
+
+def _named(findings: Sequence[dict[str, Any]], host: str, pattern: str) -> dict[str, Any] | None:
+    fits = (one for one in findings if one["host"] == host and fnmatchcase(one["id"], pattern))
+    return next(fits, None)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: f"{one.batch}-{one.name}")
+def test_what_was_changed_is_found_and_mended(
+    outcomes: _Outcomes, mutation: Mutation, request: pytest.FixtureRequest
+) -> None:
+    tried = request.config.stash.setdefault(TRIED, [])
+    outcome = outcomes.of(mutation.batch)
+    one = outcome.of(mutation)
+    left = _named(outcome.left, mutation.host, mutation.finding)
+    tried.append((one is not None, one is not None and left is None))
+
+    found = sorted(f["id"] for f in outcome.found if f["host"] == mutation.host)
+    assert one is not None, f"not found among {found}\n{outcome.failed}"
+    assert (one["class"], one["severity"]) == (mutation.kind, mutation.severity)
+    missing = [i for i in mutation.also if not _named(outcome.found, mutation.host, i)]
+    assert not missing, f"{missing} not found among {found}"
+    assert one["fix"].startswith("torchrack ") or mutation.mend or command_in(one["fix"])
+    assert left is None, f"not mended by {mutation.mend or one['fix']}\n{outcome.failed}"
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_each_batch_goes_through_whole(outcomes: _Outcomes, batch: str) -> None:
+    outcome = outcomes.of(batch)
+    assert outcome.failed == ""
+    keys = [(one["host"], one["id"]) for one in outcome.found]
+    assert len(keys) == len(set(keys)), "an id twice on one host"
+
+
+def test_the_deploy_that_a_finding_names_mends_it(calm: Lab) -> None:
+    """To the letter; the batches run ``drift fix``, which runs all that are named at once."""
+    calm.ssh("gpu01", "rm /etc/modprobe.d/torchrack-nouveau.conf")
+    _, result = drift(calm, "--host", "gpu01")
+    one = _named(result["findings"], "gpu01", "base.file:*nouveau.conf.content")
+    assert one is not None, result
+    program, *arguments = shlex.split(one["fix"])
+    calm.run(BIN / program, *arguments, "--yes")
+    assert drift(calm, "--host", "gpu01")[0] == 0
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(MUTATIONS) >= ENOUGH
+    assert len({(one.host, one.finding, one.harm) for one in MUTATIONS}) == len(MUTATIONS)
+    assert {one.batch for one in MUTATIONS} == set(BATCHES)
