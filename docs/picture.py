@@ -47,7 +47,7 @@ def screen(output: str) -> list[str]:
 def main() -> None:
     """Read a terminal's output, write the SVG."""
     name, title = sys.argv[1:]
-    lines = "\n".join(screen(sys.stdin.read())).rstrip().splitlines()
+    lines = "\n".join(screen(sys.stdin.buffer.read().decode())).rstrip().splitlines()
     console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
     for line in lines[-KEEP:]:
         console.print(Text.from_ansi(line.rstrip()), no_wrap=True, crop=True)

@@ -14,6 +14,7 @@ from torchrack.settings import (
     Images,
     Mount,
     Port,
+    Preflight,
     Registry,
     Sshd,
     Toolkit,
@@ -28,6 +29,7 @@ _mirror = {{
     "key_fingerprint": {mirror.key_fingerprint!r},
 }}
 
+preflight = Preflight(min_free_disk="8GiB")
 base = Base(
     ca_certificates={{"lab": {ca_cert!r}}},
     authorized_keys=[{public_key!r}],
@@ -35,7 +37,8 @@ base = Base(
 )
 sshd = Sshd(penalty_exempt=[{subnet!r}])
 driver = Driver(version="auto", **_mirror)
-docker = Docker(source="distro")  # the lab's mirror has none of Docker's own
+# The lab's mirror has none of Docker's own packages; this machine may be limited in open files.
+docker = Docker(source="distro", address_pools=["10.200.0.0/16"], nofile=16384)
 toolkit = Toolkit(**_mirror)
 images = Images(
     registries=[
@@ -56,7 +59,7 @@ workloads = Workloads(
             image="pytorch",
             ports=[Port(container=8888, host=8888)],
             mounts=[Mount(source="notebook-home", target="/home/torch")],
-            # This machine may itself be limited in locked memory and open files.
+            # This machine may be limited in locked memory, too.
             memory="2GiB",
             cpus=1,
             shm_size="256MiB",

@@ -37,6 +37,15 @@ def test_they_are_settings(lab: Lab, tmp_path: Path) -> None:
         for name, value in runpy.run_path(str(path)).items()
         if isinstance(value, Section)
     }
-    assert set(found) == {"base", "sshd", "docker", "driver", "toolkit", "images", "workloads"}
+    assert set(found) == {
+        "preflight",
+        "base",
+        "sshd",
+        "docker",
+        "driver",
+        "toolkit",
+        "images",
+        "workloads",
+    }
     assert list(check_settings("gpu01", merge([found]))) == []
     assert "x\n" not in path.read_text().splitlines(keepends=True), "no password stands in it"
