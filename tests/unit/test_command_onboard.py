@@ -19,6 +19,7 @@ from torchrack.inventory import check_fleet, hosts_of
 gpu = hosts_of(__file__, "gpu", user="torchrack", key="{key}")
 check_fleet(__file__, globals())
 """
+ROOT = Path(__file__).parents[2]
 HOST = ("--name", "gpu07", "--address", "192.0.2.7")
 
 
@@ -27,6 +28,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    (tmp_path / "deploy.py").symlink_to(ROOT / "deploy.py")
     path = tmp_path / "fleet.py"
     path.write_text(INVENTORY.format(key=key))
     return path
@@ -54,6 +56,7 @@ def test_it_runs_under_gevent_as_a_deploy_does() -> None:
         ((*HOST, "--yes", "--user", "debian"), "give --key FILE, --agent, --ask-password"),
         (("--yes",), "no --name and no --address"),
         (("--yes", "--hosts", "none.csv"), "No such file"),
+        ((*HOST, "--yes", "--deploy", "none.py"), "--deploy: none.py can't be loaded"),
         ((*HOST, "--yes", "--host-key", "md5:aa"), "SHA256: and 43 characters"),
     ],
 )

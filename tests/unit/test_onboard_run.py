@@ -93,7 +93,7 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fleet:
     return Fleet(monkeypatch, tmp_path)
 
 
-def failing(*names: str, error: Exception) -> Callable[[Work], None]:
+def failing(*names: str, error: BaseException) -> Callable[[Work], None]:
     def act(work: Work) -> None:
         if work.name in names:
             raise error
@@ -151,9 +151,10 @@ def test_what_fails_for_all_in_a_step_of_all(fleet: Fleet) -> None:
         (TimeoutError(), "a connection that ended (TimeoutError)", "up and reachable"),
         (PermissionError(13, "denied", "/x"), "PermissionError", "on this machine"),
         (KeyError("x"), "KeyError: 'x'", "fault of Torchrack"),
+        (SystemExit("2 problem(s) in the settings"), "2 problem(s)", "its hosts file"),
     ],
 )
-def test_what_is_told_of_an_error(fleet: Fleet, error: Exception, found: str, fix: str) -> None:
+def test_what_is_told_of_an_error(fleet: Fleet, error: BaseException, found: str, fix: str) -> None:
     fleet.acts["facts"] = failing("gpu07", error=error)
 
     step = fleet.run().results[0].steps[STEPS.index("facts")]

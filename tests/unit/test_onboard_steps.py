@@ -95,6 +95,15 @@ def test_a_key_that_is_trusted_is_pinned_and_then_already(tmp_path: Path, keys: 
     assert pins.pinned(tmp_path / "pins", "10.0.0.7", 22) == [keys[0]]
 
 
+def test_another_port_of_the_same_address_may_show_the_same_key(
+    tmp_path: Path, keys: list[PKey]
+) -> None:
+    pins.pin(tmp_path / "pins", "10.0.0.7", 2222, keys[0])
+
+    assert arrive.host_key(shown(work(tmp_path, trust_first_use=True), keys[0])).state == "done"
+    assert pins.pinned(tmp_path / "pins", "10.0.0.7", 22) == [keys[0]]
+
+
 def test_a_key_that_is_verified_later_is_unverified_no_more(
     tmp_path: Path, keys: list[PKey]
 ) -> None:

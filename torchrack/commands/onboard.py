@@ -17,7 +17,7 @@ import typer
 
 from torchrack.commands.fleet import reading
 from torchrack.commands.onboard_prepare import prepare_all
-from torchrack.errors import ProblemsError
+from torchrack.errors import ProblemsError, TorchrackError
 from torchrack.inventory import load_open
 from torchrack.lock.file import shown
 from torchrack.onboard.asked import OWN, credentials, rows_of
@@ -32,6 +32,7 @@ from torchrack.onboard.run import Ended, changes, start
 from torchrack.onboard.show import Show
 from torchrack.onboard.work import Terms
 from torchrack.report import console, print_problems
+from torchrack.run import stages_of
 
 _LOGIN = "First login (one of these; a password beside a key is sudo's)"
 _HOST = "The server"
@@ -154,6 +155,7 @@ def onboard(
     asking = changes(last) and not (yes or dry_run)
     if asking and not sys.stdin.isatty():
         _refuse("nobody can be asked here: give --yes, or --dry-run to look only")
+    _check_deploy_file(deploy_file)
     with _told():
         joinings = _joinings(inventory, hosts, options)
         given = credentials(joinings, cache(_password) if ask_password else None)
@@ -170,12 +172,12 @@ def onboard(
             person.approves if asking else None,
         )
         ended = start(joinings, given, terms, show, words=["torchrack", *sys.argv[1:]])
-    _tell(ended, terms, report, as_json=as_json)
+    written = _tell(ended, terms, report, as_json=as_json)
     if ended.interrupted:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ended.status)  # a thread that still waits for a host would keep the process
-    raise typer.Exit(ended.status)
+    raise typer.Exit(ended.status or int(not written))
 
 
 def _prepare(
@@ -232,7 +234,7 @@ def _password() -> str:
     return str(typer.prompt("Password of the first login", hide_input=True, err=True))
 
 
-def _tell(ended: Ended, terms: Terms, report: Path | None, *, as_json: bool) -> None:
+def _tell(ended: Ended, terms: Terms, report: Path | None, *, as_json: bool) -> bool:
     """Print what came of it, and write the pages of the servers that got a verdict."""
     finished = dt.datetime.now(dt.timezone.utc)
     inventory = str(terms.inventory)
@@ -243,12 +245,16 @@ def _tell(ended: Ended, terms: Terms, report: Path | None, *, as_json: bool) -> 
         console(stderr=False).print(render(ended.results))
     if ended.declined:
         typer.echo("Not confirmed: no host was changed.", err=True)
-    for result in ended.results:
-        if result.verdict in ("ready", "not_ready") and not terms.dry_run:
-            pages = write(
-                result, folder(terms.inventory, report), inventory=inventory, finished=finished
-            )
+    judged = [one for one in ended.results if one.verdict in ("ready", "not_ready")]
+    into = folder(terms.inventory, report)
+    try:
+        for result in judged if not terms.dry_run else []:
+            pages = write(result, into, inventory=inventory, finished=finished)
             typer.echo(f"{result.newcomer.name}: {shown(pages.html)}", err=True)
+    except TorchrackError as error:
+        typer.echo(f"torchrack onboard: {error}", err=True)
+        return False
+    return True
 
 
 def _step(name: str | None) -> StepName | None:
@@ -258,6 +264,14 @@ def _step(name: str | None) -> StepName | None:
     if name is not None:
         _refuse(f"--until {name}: no such step; the steps are {', '.join(STEPS)}")
     return None
+
+
+def _check_deploy_file(path: Path) -> None:
+    """Refuse a deploy file that can't be loaded before a host has been changed for it."""
+    try:
+        stages_of(path)
+    except TorchrackError as error:
+        _refuse(f"--deploy: {error}")
 
 
 def _refuse(message: str) -> None:

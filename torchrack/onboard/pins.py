@@ -46,7 +46,9 @@ def pinned(file: Path, address: str, port: int) -> list[PKey]:
 
 
 def also_known_as(file: Path, address: str, port: int, key: PKey) -> list[str]:
-    """Return the other servers that a host key is pinned for, as the file names them.
+    """Return the servers at other addresses that a host key is pinned for, as the file names them.
+
+    Another port of the same address may well be the same machine, and that is no mistake.
 
     Args:
         file: a known_hosts file.
@@ -62,7 +64,8 @@ def also_known_as(file: Path, address: str, port: int, key: PKey) -> list[str]:
     same = [entry for entry in entries if entry and entry.key == key]
     if any(_names(entry, name) for entry in same):
         return []  # its own line, where it may have another name as well
-    return [listed for entry in same for listed in entry.hostnames or ()]
+    names = [listed for entry in same for listed in entry.hostnames or ()]
+    return [listed for listed in names if _address(listed) != _address(name)]
 
 
 def is_unverified(file: Path, address: str, port: int) -> bool:
@@ -158,6 +161,11 @@ def _entry(file: Path, number: int, line: str) -> HostKeyEntry | None:
 def _names(entry: HostKeyEntry, name: str) -> bool:
     """Whether an entry is for a server; names may be hashed (HashKnownHosts)."""
     return any(_same(listed, name) for listed in entry.hostnames or ())
+
+
+def _address(name: str) -> str:
+    """The address in a name of known_hosts, "[address]:port" or the address alone."""
+    return name[1:].partition("]")[0] if name.startswith("[") else name
 
 
 def _same(listed: str, name: str) -> bool:

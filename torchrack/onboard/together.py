@@ -27,9 +27,9 @@ def lock(works: Sequence[Work], terms: Terms) -> None:
         terms: what holds for all.
     """
     with recording(works, "lock") as keep:
-        fleet = load_fleet(terms.inventory)
         path = Path(works[0].host.data["_lock_file"])
         with exclusive(path.parent):
+            fleet = load_fleet(terms.inventory)  # others may have joined it meanwhile
             old = file.read(path) or empty()
             made = _made(fleet, works, old)
             text = file.text(made.lock, terms.inventory)

@@ -10,6 +10,7 @@ from typing import Protocol
 from paramiko import SSHException
 
 from torchrack.errors import HostError, Problem, ProblemsError, TorchrackError
+from torchrack.lock.file import shown
 from torchrack.onboard.model import Step, StepName, StepState
 from torchrack.onboard.work import Said, Work
 
@@ -77,7 +78,7 @@ def recording(works: Sequence[Work], name: StepName) -> Iterator[Keep]:
         work.shows.step(work.name, name)
     try:
         yield keep
-    except Exception as error:  # whatever ails one newcomer must not stop the others
+    except (Exception, SystemExit) as error:  # what ails one newcomer must not stop the others
         for work in (work for work in works if name not in work.steps):
             problems = _problems(work, name, error)
             keep(work, "failed", problems[0].found, problems)
@@ -87,7 +88,7 @@ def recording(works: Sequence[Work], name: StepName) -> Iterator[Keep]:
         raise
 
 
-def _problems(work: Work, name: StepName, error: Exception) -> tuple[Problem, ...]:
+def _problems(work: Work, name: StepName, error: BaseException) -> tuple[Problem, ...]:
     if isinstance(error, ProblemsError) and error.problems:
         return tuple(error.problems)
     if isinstance(error, HostError):
@@ -96,6 +97,9 @@ def _problems(work: Work, name: StepName, error: Exception) -> tuple[Problem, ..
     what = f"Step {name}"
     if isinstance(error, TorchrackError):
         return (Problem(work.name, what, str(error), "a step that ends well", again),)
+    if isinstance(error, SystemExit):  # an inventory's own, or check_fleet's, which has told more
+        fix = f"mend {shown(work.terms.inventory)} or its hosts file, and {again}"
+        return (Problem(work.name, what, str(error.code), "an inventory that can be read", fix),)
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, (SSHException, EOFError, TimeoutError, ConnectionError)):
         found, needed = f"a connection that ended ({said})", "an SSH connection that lasts"
