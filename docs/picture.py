@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 WIDTH = 118
-KEEP = 72
+KEEP = 100
 """Lines shown: the end of the run, where its results stand."""
 
 _MOVES = re.compile(r"(\n|\r|\x1b\[\d*A|\x1b\[2K|\x1b\[\?25[lh])")
