@@ -20,6 +20,7 @@ from lab import (
     network,
     requirements,
     services,
+    settings,
     show,
     systems,
 )
@@ -150,6 +151,12 @@ def ssh(
     As in `python -m lab ssh gpu01 -- uname -a`; the words are joined by spaces.
     """
     access.ssh(require(lab_dir()), name, command or [])
+
+
+@app.command(name="settings")
+def settings_() -> None:
+    """Print settings for the group_data/all.py of a fleet of one's own in this lab."""
+    print(settings.text(require(lab_dir())), end="")
 
 
 @app.command()

@@ -53,14 +53,15 @@ def has_password(kind: Kind) -> bool:
 
 
 def script(kind: Kind, user: str, public_key: str) -> str:
-    """Return the shell script that makes the account on a server.
+    """Return the shell script that makes the account on a server; one that is there is mended.
 
     Its standard input is `USER:PASSWORD`, or empty for an account without a password.
     """
     lines = ["set -e", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin", "secret=$(cat)"]
     if not kind.root:
         groups = "adm,sudo" if kind.sudo in ("free", "asks") else "adm"
-        lines += [f"useradd --create-home --shell {kind.login_shell} --groups {groups} {user}"]
+        make = f"useradd --create-home --shell {kind.login_shell} --groups {groups} {user}"
+        lines += [f"id {user} >/dev/null 2>&1 || {make}"]
     lines += ['[ -z "$secret" ] || printf "%s\\n" "$secret" | chpasswd']
     if kind.credential == "key":
         lines += [
@@ -73,7 +74,9 @@ def script(kind: Kind, user: str, public_key: str) -> str:
         # As cloud-init names it, for the first account; later ones stand beside it.
         lines += [
             "umask 227",
-            f"echo '{user} ALL=(ALL) NOPASSWD:ALL' >> /etc/sudoers.d/90-cloud-init-users",
+            "file=/etc/sudoers.d/90-cloud-init-users",
+            f"rule='{user} ALL=(ALL) NOPASSWD:ALL'",
+            'grep -qsxF "$rule" $file || echo "$rule" >> $file',
         ]
     if kind.sudo == "missing":
         lines += ["SUDO_FORCE_REMOVE=yes dpkg --purge sudo >/dev/null"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.harness import ROOT, Deploy, Lab
+from tests.lab.newcomers import Fleet, Server
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,37 @@ def lab(bare_lab: Lab, first_deploy: Deploy) -> Lab:
     """The same two servers after the deploy."""
     assert first_deploy.rc == 0
     return bare_lab
+
+
+@pytest.fixture(scope="session")
+def bare(bare_lab: Lab) -> Iterator[Server]:
+    """A server with two GPUs that is in no fleet; it has an account of every kind of login."""
+    yield from _server(bare_lab, "bare", "--gpus", "h200:2")
+
+
+@pytest.fixture(scope="session")
+def worn(bare_lab: Lab) -> Iterator[Server]:
+    """A server of which nothing is as it should be."""
+    order = ("--os", "debian11", "--gpus", "", "--docker-disk", "500", "--login", "sudo-missing")
+    yield from _server(bare_lab, "worn", *order)
+
+
+def _server(lab: Lab, name: str, *order: str) -> Iterator[Server]:
+    server = Server(lab, name, *order)
+    # All of these logins come from one address, and many fail: sshd would answer with silence.
+    conf = "/etc/ssh/sshd_config.d/00-tests.conf"
+    subnet = lab.state["subnet"]
+    server.root(
+        f"echo 'PerSourcePenaltyExemptList {subnet}' > {conf} && systemctl restart ssh.service"
+    )
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def fleet(bare_lab: Lab, tmp_path: Path) -> Fleet:
+    """A fleet that has no host yet."""
+    return Fleet(bare_lab, tmp_path / "fleet")
 
 
 @pytest.fixture(scope="module")

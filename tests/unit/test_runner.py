@@ -31,6 +31,11 @@ def nothing():
     yield from ()
 
 @operation
+def refuse():
+    raise ValueError("no such luck")
+    yield
+
+@operation
 def fail():
     if host.name == "@fake/bad":
         raise ValueError("no such luck")
@@ -127,6 +132,17 @@ def test_all_hosts_failing_is_a_failure_with_its_reasons(tmp_path: Path) -> None
 
     assert (done.data["verdict"], done.states) == ("failed", ["failed", "failed"])
     assert len(done.data["failures"]) == 2
+
+
+def test_an_operation_that_fails_on_all_hosts_says_why(tmp_path: Path) -> None:
+    """pyinfra ends the run before it tells that the operation has ended."""
+    done = ran(tmp_path, "run(stage('base', lambda: refuse(name='Try')))")
+
+    assert (done.data["verdict"], done.states) == ("failed", ["failed", "failed"])
+    assert done.data["refused"] is None
+    said = {failure["host"]: failure["message"] for failure in done.data["failures"]}
+    assert said.keys() == set(HOSTS)
+    assert all("no such luck" in message for message in said.values())
 
 
 def test_a_plan_changes_nothing_and_has_the_differences(tmp_path: Path) -> None:

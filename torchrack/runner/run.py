@@ -105,6 +105,7 @@ class _Run:
                 self.watch.fail(host, name, _INTERRUPTED)
         except PyinfraError as error:  # "No hosts remaining!": each host has its own reason
             verdict = "failed"
+            self.watch.run_ended(self.state)
             if not self.watch.failures:
                 self.refused = str(error)
         finally:

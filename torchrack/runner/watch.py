@@ -107,6 +107,11 @@ class Watch(BaseStateCallback):
                 self.listener.changed(change)
             self.at.pop(host.name, None)
 
+    def run_ended(self, state: State) -> None:
+        """Keep what the last operation did where all hosts failed: pyinfra tells no end of it."""
+        for op_hash in {op_hash for _, op_hash in self._begun}:
+            self.operation_end(state, op_hash)
+
     def _ended(self, host: Host, op_hash: str) -> None:
         begun = self._begun.get((host.name, op_hash))
         if begun is not None:

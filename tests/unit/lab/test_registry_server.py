@@ -155,6 +155,9 @@ def test_a_killed_push_leaves_no_writer(tmp_path: Path) -> None:
         connection = HTTPConnection(address, timeout=10)
         connection.connect()
         pusher.kill()
-        # The kernel ends the writer, which closes the connection.
-        assert connection.sock.recv(1) == b""
+        # The kernel ends the writer, which closes the connection, orderly or with a reset.
+        try:
+            assert connection.sock.recv(1) == b""
+        except ConnectionResetError:
+            pass
         connection.close()

@@ -1,0 +1,296 @@
+"""``torchrack onboard`` from the login to the inventory: what it finds, and what it writes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab import network, state
+from tests.lab.harness import Lab
+from tests.lab.newcomers import Fleet, Server, ended, not_ready
+
+TRUST = "--trust-on-first-use"
+
+
+# Names and addresses
+
+
+def test_an_address_that_is_in_the_inventory(fleet: Fleet, bare: Server) -> None:
+    write(fleet, f"gpu01: {{address: {bare.address}}}")
+    before = fleet.files()
+    done = fleet.onboard(bare, TRUST, *bare.first.options)
+    ended(done, 1, f"{bare.address} port 22, which is gpu01's", "Nothing was begun")
+    assert fleet.files() == before
+
+
+def test_a_name_that_is_taken(fleet: Fleet, bare: Server) -> None:
+    write(fleet, "gpu01: {address: 192.0.2.1}")
+    before = fleet.files()
+    done = fleet.onboard(bare, TRUST, *bare.first.options, name="gpu01")
+    ended(done, 1, f"{bare.address} asked for, and 192.0.2.1 in", "choose another --name")
+    assert fleet.files() == before
+
+
+def write(fleet: Fleet, *hosts: str) -> None:
+    fleet.pins.touch()
+    fleet.hosts_file.write_text("lab_hosts:\n" + "".join(f"  {host}\n" for host in hosts))
+
+
+def test_all_that_is_wrong_with_a_list_is_said_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    table = tmp_path / "hosts.csv"
+    table.write_text(
+        "name,address,user,port,password\n"
+        "gpu01,192.0.2.1,root,22,\n"
+        "gpu01,192.0.2.2,root,22,\n"
+        "gpu02,192.0.2.3,root,99999,\n"
+        "gpu03,192.0.2.4,root,22,hunter2\n"
+    )
+    done = fleet.run(*fleet.command("--hosts", table, "--yes"), check=False)
+    ended(done, 1, "hosts.csv:4", "99999", "hosts.csv:5", "no secret in this file")
+    assert "hunter2" not in done.output
+
+
+# What preflight finds
+
+
+def test_all_that_is_in_the_way_is_said_at_once(fleet: Fleet, worn: Server) -> None:
+    """An unsupported release, no GPU, and a disk that is too small."""
+    root = worn.account("root")
+    before = worn.footprint()
+    done = fleet.onboard(worn, TRUST, *root.options)
+    not_ready(
+        done,
+        "debian 11",  # an unsupported system
+        "install a supported release",
+        "no NVIDIA GPU",
+        "Disk space in /var/lib/docker",
+        "0.5 GiB free",
+    )
+    assert worn.footprint() == before, "what is not ready is left as it was"
+    assert not fleet.hosts_file.exists(), "and does not join"
+    page = next(fleet.reports.glob("*.md")).read_text()
+    assert "0.5 GiB free" in page
+
+
+def test_a_disk_that_is_full(fleet: Fleet, worn: Server) -> None:
+    """There is no room for what onboarding itself needs."""
+    full = "mount -t tmpfs -o size=4k full /home && echo 1234567 > /home/fill"
+    worn.root(full)
+    try:
+        done = fleet.onboard(worn, TRUST, *worn.account("root").options)
+    finally:
+        worn.root("umount /home")
+    not_ready(done, "/home")
+
+
+# Waiting
+
+
+def test_apt_that_is_at_work_is_waited_for(fleet: Fleet, bare: Server) -> None:
+    with apt_at_work(bare):
+        run = fleet.start(*fleet.asked(bare), TRUST, "--until", "login", *bare.first.options)
+        run.wait_for("login", "waiting for another package manager")
+    ended(run.done(), 0)
+
+
+@contextmanager
+def apt_at_work(server: Server) -> Iterator[None]:
+    """Hold the lock that apt-get holds while it installs."""
+    server.root(
+        "systemd-run --quiet --unit lab-apt python3 -c 'import fcntl, signal\n"
+        'lock = open("/var/lib/dpkg/lock-frontend", "w")\n'
+        "fcntl.lockf(lock, fcntl.LOCK_EX)\n"
+        'open("/run/lab-apt", "w").close()\n'
+        "signal.pause()'; until [ -e /run/lab-apt ]; do sleep 0.1; done"
+    )
+    try:
+        yield
+    finally:
+        server.root("systemctl stop lab-apt; rm /run/lab-apt")
+
+
+# What a run leaves behind
+
+
+def without_admin(server: Server) -> None:
+    """Have the server as if no run had come to its account."""
+    server.root("userdel --remove torchrack 2>/dev/null; rm -f /etc/sudoers.d/90-torchrack; true")
+
+
+def test_a_dry_run_changes_nothing(fleet: Fleet, bare: Server) -> None:
+    without_admin(bare)
+    before, files = bare.footprint(), fleet.files()
+    done = fleet.onboard(bare, "--dry-run", TRUST, *bare.first.options)
+    ended(
+        done,
+        0,
+        "would have made the account torchrack",
+        "would write bare into lab_hosts",
+        "would lock bare",
+    )
+    assert bare.footprint() == before
+    assert fleet.files() == files
+    assert not fleet.reports.exists()
+
+
+def test_a_server_joins(fleet: Fleet, bare: Server) -> None:
+    without_admin(bare)
+    done = fleet.onboard(bare, TRUST, "--until", "inventory", "--json", *bare.first.options)
+    ended(done, 0)
+    result = json.loads(done.stdout)
+    (host,) = result["servers"]
+    assert host["verdict"] == "stopped"
+    assert bare.address in fleet.hosts_file.read_text()
+    shadow = bare.root("grep ^torchrack: /etc/shadow")
+    assert shadow.split(":")[1].startswith(("!", "*")), "no password opens the account"
+    bare.root("visudo -c -q")
+    again = fleet.onboard(bare, "--until", "inventory", "--json")
+    ended(again, 0, "as torchrack, by key")
+    (host,) = json.loads(again.stdout)["servers"]
+    states = {step["name"]: step["state"] for step in host["steps"]}
+    kept = ("host-key", "login", "admin", "inventory")
+    assert [states[name] for name in kept] == ["already"] * len(kept)
+
+
+def test_no_password_is_left_anywhere(fleet: Fleet, bare: Server) -> None:
+    """Neither in an argument while the run goes on, nor in what it leaves behind."""
+    account = bare.account("password")
+    with watched_arguments(account.password) as seen:
+        done = fleet.onboard(bare, TRUST, "--until", "lock", *account.by_password, "--json")
+    ended(done, 0)
+    assert seen.looks > 10
+    assert seen.found == []
+    assert account.password not in done.output
+    ours = [fleet.folder, Path(fleet.environment["XDG_CACHE_HOME"])]
+    assert holding(account.password, *ours) == []
+    theirs = bare.root(
+        "journalctl --no-pager -o cat > /run/journal; "
+        f"grep -rlsF -e '{account.password}' "
+        "/etc /home /root /tmp /run /var/log /var/tmp /var/lib/torchrack || true"
+    )
+    assert theirs.split() == []
+
+
+def holding(secret: str, *folders: Path) -> list[Path]:
+    """The files that hold a secret."""
+    return [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and secret.encode() in path.read_bytes()
+    ]
+
+
+class Seen:
+    """Command lines with a secret, of all processes of this machine and of the lab's servers."""
+
+    def __init__(self, secret: str) -> None:
+        self.looks = 0
+        self.found: list[str] = []
+        self._secret = secret.encode()
+
+    def look(self) -> None:
+        self.looks += 1
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = process.read_bytes()
+            except OSError:  # it has ended
+                continue
+            if self._secret in words:
+                self.found.append(words.decode(errors="replace").replace("\0", " "))
+
+
+@contextmanager
+def watched_arguments(secret: str) -> Iterator[Seen]:
+    seen, over = Seen(secret), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            seen.look()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
+# Several at once
+
+PORTS = range(2201, 2210)
+
+
+@pytest.fixture
+def ten(bare: Server, tmp_path: Path) -> Iterator[Path]:
+    """A list of ten servers: nine SSH servers of one machine, and a port on which none listens."""
+    for port in PORTS:
+        bare.root(f"/usr/sbin/sshd -p {port} -o PidFile=/run/sshd-{port}.pid")
+    rows = [
+        f"  gpu{port}: {{address: {bare.address}, port: {port}, host_key: {bare.fingerprint!r}}}"
+        for port in [*PORTS, PORTS.stop]
+    ]
+    table = tmp_path / "hosts.yml"
+    table.write_text("\n".join(["hosts:", *rows]) + "\n")
+    yield table
+    bare.root("kill $(cat /run/sshd-22*.pid)")
+
+
+def test_ten_servers_at_once(fleet: Fleet, bare: Server, ten: Path) -> None:
+    """One that can not go on does not stop the others."""
+    options = ("--yes", "--json", "--until", "login", *bare.first.options)
+    done = fleet.run(*fleet.command("--hosts", ten, *options), check=False)
+    ended(done, 1, f"Connection refused at {bare.address} port {PORTS.stop}")
+    verdicts = {host["name"]: host["verdict"] for host in json.loads(done.stdout)["servers"]}
+    assert verdicts == {f"gpu{port}": "stopped" for port in PORTS} | {
+        f"gpu{PORTS.stop}": "not_ready"
+    }
+    pins = fleet.pins.read_text()
+    assert all(f"[{bare.address}]:{port} " in pins for port in PORTS)
+
+
+# Killed
+
+
+def test_killed_in_each_step_and_started_again(fleet: Fleet, bare: Server) -> None:
+    """Nothing is half-written, and the same command goes on."""
+    without_admin(bare)
+    asked = (*fleet.asked(bare), TRUST, "--until", "lock", *bare.first.options)
+    for before in ("probe", "host-key", "login", "contract", "admin", "inventory"):
+        run = fleet.start(*asked)
+        run.wait_for(bare.name, f"  {before} ")
+        run.kill()
+        for name, text in fleet.files().items():
+            assert not text or text.endswith("\n"), f"{name} is whole"
+        bare.root("visudo -c -q")
+    ended(fleet.run(*fleet.command(*asked), check=False), 0)
+    assert sorted(fleet.files()) == ["lab.hosts.yml", "lab.known_hosts", "lab.lock.yml"]
+
+
+# A server that was prepared before it booted
+
+
+def test_a_cloud_init_that_is_still_running(bare_lab: Lab, fleet: Fleet, tmp_path: Path) -> None:
+    """The host key is known beforehand, the login is by key, and the run waits for cloud-init."""
+    address = network.free_address(state.require(bare_lab.folder))
+    data = tmp_path / "user-data"
+    named = ("--name", "cloudy", "--address", address)
+    printed = fleet.run(*fleet.command(*named, "--print-cloud-init", "--output", data))
+    ended(printed, 0, "pinned. Once it has booted:")
+    assert "PRIVATE KEY" not in printed.output
+    assert data.stat().st_mode & 0o777 == 0o600
+    server = Server(bare_lab, "cloudy", "--user-data", str(data), "--hold", "--gpus", "h200:1")
+    try:
+        assert server.address == address
+        run = fleet.start(*fleet.asked(server), "--until", "inventory")
+        run.wait_for("login", "waiting for cloud-init")
+        bare_lab.lab("release", "cloudy")
+        ended(run.done(), 0, "is the pinned one", "as torchrack, by key")
+    finally:
+        server.remove()
