@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from torchrack.onboard.model import Step, StepName, StepState
+from torchrack.report import printable
 from torchrack.runner.model import Change, Failure
 
 _STYLES: dict[StepState, str] = {
@@ -88,7 +89,9 @@ class Show:
         self._describe(host, f"{self._at[host]}: {text}")
         words = re.sub(r"\d+", "", text)
         if self._progress.disable and self._noted[host] != words:
-            self._line(host, str(self._at[host]), Text(text, "dim"))
+            said = printable(text)
+            said.stylize("dim")
+            self._line(host, str(self._at[host]), said)
         self._noted[host] = words
 
     def ended(self, host: str, step: Step) -> None:
@@ -97,7 +100,7 @@ class Show:
             self._end_stage()
         self._progress.advance(self._tasks[host])
         said = Text.assemble((f"{step.state:<8}", _STYLES[step.state]), f"{step.seconds:6.1f} s  ")
-        self._line(host, step.name, said + Text(step.said))
+        self._line(host, step.name, said + printable(step.said))
 
     def planned(self, host: str) -> None:
         """A deploy knows a host's operations."""
@@ -119,14 +122,18 @@ class Show:
     def failed(self, failure: Failure) -> None:
         """Print why a host is out of the deploy."""
         where = " | ".join(filter(None, (failure.stage, failure.operation)))
-        self._line(failure.host, "deploy", Text(f"{where}: {failure.message}", "red"))
+        message = printable(f"{where}: {failure.message}")
+        message.stylize("red")
+        self._line(failure.host, "deploy", message)
 
     def said(self, message: str) -> None:
         """Print what an operation has to say."""
         self._console.print(Text.from_ansi(message), soft_wrap=True)
 
     def _describe(self, host: str, text: str) -> None:
-        self._progress.update(self._tasks[host], description=escape(text[:_WIDEST]))
+        self._progress.update(
+            self._tasks[host], description=escape(printable(text[:_WIDEST]).plain)
+        )
 
     def _end_stage(self) -> None:
         if self._stage:
