@@ -278,6 +278,7 @@ def test_killed_in_each_step_and_started_again(fleet: Fleet, bare: Server) -> No
 
 def test_a_cloud_init_that_is_still_running(bare_lab: Lab, fleet: Fleet, tmp_path: Path) -> None:
     """The host key is known beforehand, the login is by key, and the run waits for cloud-init."""
+    bare_lab.lab("remove", "cloudy", check=False)  # left by a run that was ended
     address = network.free_address(state.require(bare_lab.folder))
     data = tmp_path / "user-data"
     named = ("--name", "cloudy", "--address", address)
@@ -293,4 +294,4 @@ def test_a_cloud_init_that_is_still_running(bare_lab: Lab, fleet: Fleet, tmp_pat
         bare_lab.lab("release", "cloudy")
         ended(run.done(), 0, "is the pinned one", "as torchrack, by key")
     finally:
-        server.remove()
+        bare_lab.lab("remove", "cloudy")
