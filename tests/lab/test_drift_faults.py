@@ -134,3 +134,20 @@ def test_a_history_that_can_not_be_kept(calm: Lab, monkeypatch: pytest.MonkeyPat
     assert "it was moved to" in done.stderr
     calm.run(BIN / "torchrack", "drift", INVENTORY)
     assert file.with_suffix(".damaged").exists()
+
+
+def test_a_host_that_is_not_locked_yet(calm: Lab, tmp_path: Path) -> None:
+    """As one whose onboarding was ended: nothing can be said of it, all of the others."""
+    inventory = calm.variant(tmp_path, "lab_hosts.append(('gpu99', dict(lab_hosts[0][1])))\n")
+    result, _ = check(calm, inventory)
+    (finding,) = result["findings"]
+    assert (finding["host"], finding["id"], finding["class"]) == (
+        "gpu99",
+        "host.unlocked",
+        "unknown",
+    )
+    assert "torchrack lock" in finding["fix"]
+    assert [one["name"] for one in result["hosts"] if one["checked"] == result["stages"]] == [
+        HEALTHY,
+        ILL,
+    ]

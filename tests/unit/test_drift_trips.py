@@ -233,8 +233,7 @@ def test_only_a_nightly_check_tells_targets(
     told: list[Any] = []
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     for name, value in {
-        "locked": lambda *_: [],
-        "limited": lambda *_: [],
+        "locked_in_part": lambda *_: ([], [], True),
         "look": lambda *_, **__: None,
         "remember": lambda *_: ({}, None),
         "select": lambda *_, **__: None,

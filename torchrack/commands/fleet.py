@@ -11,7 +11,7 @@ import typer
 from torchrack.errors import Problem, ProblemsError
 from torchrack.inventory import FleetHost, load_fleet
 from torchrack.knowledge import Knowledge
-from torchrack.lock.fleet import exact
+from torchrack.lock.fleet import exact, new_hosts
 from torchrack.report import print_problems
 from torchrack.settings.section import collecting
 
@@ -78,6 +78,34 @@ def locked(inventory: Path, command: str, limit: Iterable[str] = ()) -> list[Fle
     fleet = limited(read_fleet(inventory, command), limit, command)
     try:
         return exact(fleet, inventory)
+    except ProblemsError as error:
+        print_problems("Lock", error.problems)
+        raise typer.Exit(1) from None
+
+
+def locked_in_part(
+    inventory: Path, command: str, limit: Iterable[str]
+) -> tuple[list[FleetHost], list[Problem], bool]:
+    """Return hosts as :func:`locked` does, apart from those that the lock does not know yet.
+
+    Args:
+        inventory: its file.
+        command: the command that asks, for messages.
+        limit: as of :func:`limited`.
+
+    Returns:
+        The hosts; a problem for each of the others; whether these are all of the inventory.
+
+    Raises:
+        typer.Exit: it can't be read, its lock does not fit it, or knows none of the hosts.
+    """
+    fleet = read_fleet(inventory, command)
+    chosen = limited(fleet, limit, command)
+    try:
+        new = new_hosts(chosen)
+        names = {problem.where for problem in new}
+        rest = [host for host in chosen if host.name not in names] or chosen
+        return exact(rest, inventory), new, len(chosen) == len(fleet)
     except ProblemsError as error:
         print_problems("Lock", error.problems)
         raise typer.Exit(1) from None

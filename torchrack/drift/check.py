@@ -19,7 +19,7 @@ from torchrack.drift import certificates, fixes, memory, probes, witness
 from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.foresight import foresee
-from torchrack.drift.model import Deployed, Finding, HostResult, Result
+from torchrack.drift.model import Class, Deployed, Finding, HostResult, Result
 from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
@@ -77,8 +77,8 @@ def check(
         finished=_now(),
         stages=(*map(name_of, stages), "host"),
         hosts=tuple(
-            _unreachable(name, outcome) if isinstance(outcome, Problem) else outcome
-            for name, outcome in outcomes.items()
+            _unreachable(outcome) if isinstance(outcome, Problem) else outcome
+            for outcome in outcomes.values()
         ),
         fleet_findings=certificates.ending(fleet, started),
     )
@@ -254,19 +254,29 @@ def _no_stamp(context: Context, stamp: object) -> list[Finding]:
     ]
 
 
-def _unreachable(name: str, problem: Problem) -> HostResult:
+def not_locked(problem: Problem) -> HostResult:
+    """Return the result of a host that the fleet's lock does not know yet."""
+    return _untold(problem, "unlocked", "unknown")
+
+
+def _unreachable(problem: Problem) -> HostResult:
+    return _untold(problem, "unreachable", "unreachable")
+
+
+def _untold(problem: Problem, name: str, kind: Class) -> HostResult:
+    """A host of which this is all that can be said."""
     finding = Finding(
-        host=name,
-        id="host.unreachable",
+        host=problem.where,
+        id=f"host.{name}",
         stage="host",
-        kind="unreachable",
+        kind=kind,
         severity="outage",
         what=problem.what,
         expected=problem.needed,
         actual=problem.found,
         fix=problem.fix,
     )
-    return HostResult(name, (finding,))
+    return HostResult(problem.where, (finding,))
 
 
 def _now() -> dt.datetime:

@@ -67,6 +67,20 @@ def problems(hosts: Iterable[tuple[str, Mapping[str, Any], Settings]]) -> list[P
     return list(dict.fromkeys(found))
 
 
+def new_hosts(fleet: Iterable[FleetHost]) -> list[Problem]:
+    """Return a problem for each host that its fleet's lock, which is there, does not know yet.
+
+    Raises:
+        ProblemsError: the file is no lock.
+    """
+    found = []
+    for host in fleet:
+        lock = lock_of(host.data)
+        if lock is not None and lock.group(host.name) is None:
+            found += problems([(host.name, host.data, host.settings)])
+    return found
+
+
 def locked_fleet(inventory: str | Path, names: Collection[str] = ()) -> list[FleetHost]:
     """Read an inventory with its lock: hosts whose settings leave nothing open.
 

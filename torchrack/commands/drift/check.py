@@ -13,7 +13,7 @@ import typer
 
 from torchrack import atomic
 from torchrack.commands.drift.look import look, remember
-from torchrack.commands.fleet import limited, locked
+from torchrack.commands.fleet import locked_in_part
 from torchrack.drift import history, waivers
 from torchrack.drift.alone import alone
 from torchrack.drift.model import Severity
@@ -77,13 +77,13 @@ def check(
     """
     wanted = _formats([*(formats or []), *(["json"] if as_json else [])])
     after = _moment(since)
-    fleet = locked(inventory, "drift")
-    hosts = limited(fleet, host or [], "drift")
+    hosts, new, whole = locked_in_part(inventory, "drift", host or [])
     told = _targets(inventory) if nightly else []
     path = history.path_of(inventory)
     with alone(path.with_suffix(".lock")) if nightly else nullcontext():
-        whole = len(hosts) == len(fleet)
-        checked = look(inventory, hosts, deploy_file, whole_fleet=whole, seconds=time_limit)
+        checked = look(
+            inventory, hosts, deploy_file, new=new, whole_fleet=whole, seconds=time_limit
+        )
         seen, past = remember(inventory, checked)
         if nightly:
             _notify(path.with_suffix(".alerts.json"), told, checked)

@@ -15,6 +15,7 @@ from torchrack.drift import check, history, waivers
 from torchrack.drift.entries import EntriesError
 from torchrack.drift.model import Finding
 from torchrack.drift.verdict import verdict
+from torchrack.errors import Problem
 from torchrack.inventory import FleetHost
 from torchrack.lock.file import shown
 from torchrack.report import console, print_problems
@@ -27,6 +28,7 @@ def look(
     hosts: Sequence[FleetHost],
     deploy_file: Path,
     *,
+    new: Sequence[Problem] = (),
     whole_fleet: bool = False,
     seconds: float | None = None,
 ) -> waivers.Waived:
@@ -39,6 +41,7 @@ def look(
         inventory: the inventory's file.
         hosts: those to check.
         deploy_file: the deploy file whose operations are compared with.
+        new: what is said of hosts that are not locked yet: nothing can be compared there.
         whole_fleet: whether these are all hosts, so that a waiver that fits none is told.
         seconds: how long it may take; None: as long as the hosts' own limits allow.
     """
@@ -58,7 +61,11 @@ def look(
             answered=lambda: progress.advance(task),
             seconds=seconds,
         )
-    result = replace(result, fleet_findings=(*result.fleet_findings, *wrong))
+    result = replace(
+        result,
+        hosts=(*result.hosts, *(check.not_locked(problem) for problem in new)),
+        fleet_findings=(*result.fleet_findings, *wrong),
+    )
     whole = whole_fleet and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()
     return waivers.apply(result, known, today=today, file=shown(file), whole=whole)
