@@ -244,8 +244,8 @@ def ten(bare: Server, tmp_path: Path) -> Iterator[Path]:
 
 def test_ten_servers_at_once(fleet: Fleet, bare: Server, ten: Path) -> None:
     """One that can not go on does not stop the others."""
-    options = ("--yes", "--json", "--until", "login", *bare.first.options)
-    done = fleet.run(*fleet.command("--hosts", ten, *options), check=False)
+    options = ("--yes", "--json", "--until", "login", "--report", fleet.reports)
+    done = fleet.run(*fleet.command("--hosts", ten, *options, *bare.first.options), check=False)
     ended(done, 1, f"Connection refused at {bare.address} port {PORTS.stop}")
     verdicts = {host["name"]: host["verdict"] for host in json.loads(done.stdout)["servers"]}
     assert verdicts == {f"gpu{port}": "stopped" for port in PORTS} | {

@@ -91,7 +91,6 @@ def test_onboarded_twice_and_killed_in_between(ready: Server, home: Fleet) -> No
     """Each run goes on, proves it anew, and changes nothing."""
     files = home.files()
     for words in (
-        ("deploy: docker",),
         (ready.name, " deploy ", " already "),
         (" gpu ", "in nvidia-smi"),
     ):
