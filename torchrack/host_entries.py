@@ -126,7 +126,8 @@ def hosts_of(
             known_hosts=entry.known_hosts or pins,
             **settings,
         )
-        hosts.append((name, data | {"_hosts_file": str(file)}))
+        noted = {"_hosts_file": str(file), "_first_login": entry.first_login}
+        hosts.append((name, data | noted))
     return hosts
 
 

@@ -50,6 +50,7 @@ class Entry(BaseModel):
         key: path of the private key to log in with.
         agent: whether keys of the SSH agent may be used.
         known_hosts: where its host key is pinned.
+        first_login: the account that it came with, which stays as it was; sshd lets it in no more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -60,6 +61,7 @@ class Entry(BaseModel):
     key: str | None = Field(None, min_length=1)
     agent: bool | None = None
     known_hosts: str | None = Field(None, min_length=1)
+    first_login: str | None = Field(None, pattern=r"^[^\s:]+$")
 
 
 _proposed: dict[Path, Hosts] = {}

@@ -239,6 +239,13 @@ def test_a_way_to_become_root_or_to_log_in(line: str, finding: str, allowed: dic
         assert ids(accounts.judge, lines, **allowed) == []
 
 
+def test_the_account_that_a_server_was_onboarded_by_is_known():
+    lines = [*ACCOUNTS, f"key debian /home/debian/.ssh/authorized_keys {OTHER} provider"]
+    onboarded = replace(subject(), first_login="debian")
+    assert [one.id for one in accounts.judge(lines, subject())] == ["host.account:debian.keys"]
+    assert list(accounts.judge(lines, onboarded)) == []
+
+
 def test_an_sshd_that_says_nothing_leaves_the_rest_told():
     found = list(accounts.judge([*ACCOUNTS, "sshd silent", "docker ann"], subject()))
     assert [(one.id, one.kind) for one in found] == [

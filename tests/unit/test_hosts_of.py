@@ -47,7 +47,14 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
 def test_entries_and_what_holds_for_all(fleet: Fleet) -> None:
     fleet.write(more=", key='key', docker=Docker(log_max_size='1MiB')")
     add(fleet.hosts, "gpu", "gpu01", Entry(address="192.0.2.11"))
-    own = Entry(address="192.0.2.12", port=2222, user="ann", agent=True, key=str(fleet.path))
+    own = Entry(
+        address="192.0.2.12",
+        port=2222,
+        user="ann",
+        agent=True,
+        key=str(fleet.path),
+        first_login="ubuntu",
+    )
     add(fleet.hosts, "gpu", "gpu02", own)
     first, second = load_fleet(fleet.path)
     assert (first.name, first.data["ssh_hostname"], first.data["ssh_port"]) == (
@@ -60,6 +67,7 @@ def test_entries_and_what_holds_for_all(fleet: Fleet) -> None:
     assert (second.data["ssh_user"], second.data["ssh_key"]) == ("ann", str(fleet.path))
     assert (second.data["ssh_port"], second.data["ssh_allow_agent"]) == (2222, True)
     assert second.data["_hosts_file"] == str(fleet.hosts)
+    assert [one.data["_first_login"] for one in (first, second)] == [None, "ubuntu"]
 
 
 def test_pyinfra_reads_them_too(fleet: Fleet) -> None:

@@ -70,7 +70,10 @@ def test_the_first_host_of_a_fleet_is_seen_as_it_will_be(folder: Path) -> None:
     assert one.host.settings.sshd.admin_group == "ops"
     assert one.known_hosts == folder / "fleet.known_hosts"
     assert one.entry is not None
-    assert one.entry.model_dump(exclude_defaults=True) == {"address": "10.0.0.7"}
+    assert one.entry.model_dump(exclude_defaults=True) == {
+        "address": "10.0.0.7",
+        "first_login": "debian",
+    }
     assert sorted(path.name for path in folder.iterdir() if "fleet." in path.name) == ["fleet.py"]
 
 
@@ -83,6 +86,7 @@ def test_what_differs_from_the_group_stands_in_the_entry(folder: Path) -> None:
         "user": "ops",
         "port": 2222,
         "key": str(folder / "other_key"),
+        "first_login": "debian",
     }
     assert (one.host.data["ssh_user"], one.host.data["ssh_port"]) == ("ops", 2222)
 

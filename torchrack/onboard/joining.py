@@ -171,6 +171,7 @@ def _new(row: Row, inventory: Path, groups: Sequence[OpenGroup]) -> Fresh:
         port=row.port or 22,
         user=admin if admin != group.user else None,
         key=key if key != group.key else None,
+        first_login=user if user != admin else None,
     )
     return newcomer, group, entry, known
 

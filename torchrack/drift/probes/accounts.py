@@ -58,7 +58,8 @@ def _keys(found: list[list[str]], told: list[list[str]], subject: Subject) -> It
     strange: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for account, path, line in found:
         key = key_of(line)
-        if account in allowed.key_accounts or (account == "root" and allowed.root_keys):
+        known = (*allowed.key_accounts, subject.first_login)
+        if account in known or (account == "root" and allowed.root_keys):
             continue
         if key is not None and key not in (declared if account in deployers else everywhere):
             comment = line.partition(key[1])[2].strip()[:40]

@@ -30,6 +30,7 @@ class Subject:
         answered: the same when its answer was complete.
         own_keys: public keys that the inventory itself logs in with.
         gpus: PCI id to the number of GPUs when the host was locked; None where it is not.
+        first_login: the account that it was onboarded by, whose keys are known.
     """
 
     host: str
@@ -39,6 +40,7 @@ class Subject:
     answered: float = 0.0
     own_keys: tuple[str, ...] = ()
     gpus: Mapping[str, int] | None = None
+    first_login: str | None = None
 
     def finding(
         self,
@@ -97,6 +99,7 @@ def subject_of(host: FleetHost, survey: Output | None, times: Sequence[float]) -
         asked=times[0],
         answered=times[1],
         own_keys=_own_keys(host),
+        first_login=host.data.get("_first_login"),
         gpus=group.found.gpus if group else None,
     )
 
