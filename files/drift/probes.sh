@@ -82,12 +82,17 @@ for d in /sys/bus/pci/devices/*; do
     read -r vendor < "$d/vendor" && read -r class < "$d/class" || continue
     case $vendor/$class in 0x10de/0x0300*|0x10de/0x0302*) echo "pci ${d##*/}"; found=1 count=$((count + 1)) ;; esac
 done 2>/dev/null
-status=0
+status=0 hung=
 # An unknown field fails a whole query: groups, so that a branch that lacks one loses that group alone.
 smi() {
-    what=$1; shift
-    out=$(timeout -k 2 20 nvidia-smi "$@" 2>/dev/null) || { rc=$?; echo "failed $what $rc"; [ "$what" != health ] || status=$rc; return; }
-    echo "$out" | sed "s/^/$what /"
+    what=$1 rc=124; shift
+    [ -n "$hung" ] || { out=$(timeout -k 2 20 nvidia-smi "$@" 2>/dev/null); rc=$?; }
+    case $rc in
+    0) echo "$out" | sed "s/^/$what /"; return ;;
+    124|137) hung=yes ;; # as on some broken GPUs; it would hang again
+    esac
+    echo "failed $what $rc"
+    [ "$what" != health ] || status=$rc
 }
 if [ $found = 1 ]; then
     smi health --format=csv,nounits --query-gpu=index,pci.bus_id,name,pstate,ecc.mode.current,ecc.mode.pending,ecc.errors.uncorrected.volatile.total,retired_pages.pending,retired_pages.single_bit_ecc.count,retired_pages.double_bit.count,pcie.link.gen.current,pcie.link.gen.max,pcie.link.width.current,pcie.link.width.max,temperature.gpu
@@ -197,3 +202,4 @@ for f in /etc/torchrack/workloads/*/jupyter_token; do
     shown "token-of-${d##*/}" "$token"
 done
 echo "==rc 0"
+[ -z "$hung" ] || exit 124 # so that what comes after does not wait for nvidia-smi either

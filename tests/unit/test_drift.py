@@ -72,6 +72,15 @@ def test_many_commands_in_one_script():
     }
 
 
+def test_a_nvidia_smi_that_hangs_is_waited_for_once():
+    requests = (
+        Request("sleep 9 # nvidia-smi", 1),
+        Request("echo nvidia-smi", 5),
+        Request("echo other", 5),
+    )
+    assert [output.status for output in run(Batch(requests, "==mark")).values()] == [124, 124, 0]
+
+
 def test_an_answer_that_was_cut_off():
     batch = Batch((Request("echo one", 5), Request("echo two", 5)), "==mark")
     with pytest.raises(ValueError, match="cut off after 1 of 2"):

@@ -11,10 +11,17 @@ from torchrack.facts.answers import Output, Request
 
 _HEAD = """export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ask() {
-    timeout -k 2 "$2" sh -c "$3" </dev/null 2>/dev/null
-    printf '\\n%s %s %s\\n' "$mark" "$1" "$?"
+    status=124
+    case $hung$3 in
+    yes*nvidia-smi*) ;;
+    *) timeout -k 2 "$2" sh -c "$3" </dev/null 2>/dev/null; status=$? ;;
+    esac
+    case $status$3 in 124*nvidia-smi*|137*nvidia-smi*) hung=yes ;; esac
+    printf '\\n%s %s %s\\n' "$mark" "$1" "$status"
 }
+hung=
 """
+"""Where nvidia-smi hangs, as on some broken GPUs, nobody waits for it a second time."""
 
 _END = re.compile(r" (\d+) (\d+)")
 """What follows the mark where an output ends: the number of its command, and the exit status."""
