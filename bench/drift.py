@@ -37,8 +37,10 @@ DEPLOY = ROOT / "deploy.py"
 FLOOR = [sys.executable, ROOT / "bench" / "fleet" / "floor.py"]
 _FLEET = """import runpy
 from torchrack.inventory import check_fleet
+from torchrack.settings import Preflight
 (_, _data), *_rest = runpy.run_path({lab!r})["lab_hosts"]
 _own = dict(ssh_user="root", ssh_key={key!r}, ssh_known_hosts_file={known!r})
+_own["preflight"] = Preflight(max_clock_offset="1h")  # a recorded clock stands still
 lab_hosts = [
     (name, {{**_data, **_own, "ssh_hostname": address, "ssh_port": {port}}})
     for name, address in {hosts!r}
