@@ -262,7 +262,8 @@ def test_killed_in_each_step_and_started_again(fleet: Fleet, bare: Server) -> No
     """Nothing is half-written, and the same command goes on."""
     without_admin(bare)
     asked = (*fleet.asked(bare), TRUST, "--until", "lock", *bare.first.options)
-    for before in ("probe", "host-key", "login", "contract", "admin", "inventory"):
+    steps = ("probe", "host-key", "login", "facts", "preflight", "contract", "admin", "inventory")
+    for before in steps:
         run = fleet.start(*asked)
         run.wait_for(bare.name, f"  {before} ")
         run.kill()
