@@ -103,7 +103,7 @@ def serving(rules: Rules, host_key: paramiko.PKey) -> Iterator[int]:
             transports.append(transport)
             try:
                 transport.start_server(server=rules)
-            except (paramiko.SSHException, EOFError):
+            except (paramiko.SSHException, EOFError, OSError):  # the client has gone already
                 transport.close()
 
     thread = threading.Thread(target=accept, daemon=True)
