@@ -48,6 +48,8 @@ _FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
     (Exception, "{kind}: {error}", "this is a fault of Torchrack: report it"),
 )
 """What is told of an error, the first that fits: what was found, and what to do."""
+_NO_HANDSHAKE = "No existing session"
+"""Paramiko's words for a server that took the connection and let the time for its answer pass."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,8 @@ def told(host: FleetHost) -> Iterator[None]:
     except Exception as error:  # whatever ails one host must not hide the others
         pins, kind = _known_hosts(host.data), type(error).__name__
         text = str(error).removeprefix("StrictPolicy: ") or kind
+        if text == _NO_HANDSHAKE:
+            text = f"an open port and no SSH handshake within {CONNECT_TIMEOUT} s"
         found, fix = next((f, x) for k, f, x in _FAILURES if isinstance(error, k))
         raise unknown(host, found.format(error=text, kind=kind), fix.format(pins=pins)) from error
 

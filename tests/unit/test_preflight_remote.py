@@ -125,6 +125,12 @@ def test_a_connection_that_is_always_dropped_ends(gather):
     assert len(seen) == 4
 
 
+def test_a_server_that_takes_the_connection_and_says_nothing(gather):
+    found, _ = gather(*[SSHException("No existing session") for _ in range(4)])
+    assert found.found == "an open port and no SSH handshake within 10 s"
+    assert "sshd is well" in found.fix
+
+
 @pytest.mark.parametrize(
     ("answer", "what", "said"),
     [
