@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from torchrack.nvidia_smi import QUERY
 from torchrack.operations.files import render
 from torchrack.preflight.facts import HostFacts
 from torchrack.remote import Session, unknown
+from torchrack.sections import sections
 from torchrack.toolkit import PACKAGES as TOOLKIT
 
 
@@ -130,13 +130,7 @@ def parse(lines: Iterable[str], facts: HostFacts, user: str) -> Found:
     Raises:
         ValueError: it is cut off, or no such answer.
     """
-    parts: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in lines:
-        if match := re.fullmatch(r"==([a-z-]+)", line):
-            current = parts.setdefault(match[1], [])
-        elif line:
-            current.append(line)
+    parts = sections(lines)
     if "end" not in parts:
         raise ValueError("it is cut off")
     machine = dict(line.split(" ", 1) for line in parts["machine"])

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torchrack.sections import sections
+
 Action = Literal["install", "upgrade", "downgrade", "remove"]
 
 
@@ -64,22 +66,16 @@ def parse(lines: Iterable[str]) -> Plan:
     Raises:
         ValueError: a section is missing.
     """
-    sections: dict[str, list[str]] = {"": []}
-    current = sections[""]
-    for line in lines:
-        if line.startswith("=="):
-            current = sections.setdefault(line[2:], [])
-        else:
-            current.append(line)
-    if list(sections) != ["", "show", "madison", "headers"]:
-        raise ValueError(f"the sections {list(sections)} in place of apt's plan")
-    words = sections[""]
+    parts = {"": list[str]()} | sections(lines, blank=True)
+    if list(parts) != ["", "show", "madison", "headers"]:
+        raise ValueError(f"the sections {list(parts)} in place of apt's plan")
+    words = parts[""]
     return Plan(
         steps=tuple(_steps(words)),
         errors=tuple(_errors(words)),
-        transitional=_transitional(sections["show"]),
-        origins=_origins(sections["madison"]),
-        headers=frozenset(sections["headers"]),
+        transitional=_transitional(parts["show"]),
+        origins=_origins(parts["madison"]),
+        headers=frozenset(parts["headers"]),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyinfra.api.facts import FactBase
 
-from torchrack.facts.sshd import sections
+from torchrack.sections import sections
 
 _COMMAND = """
 echo "== group"; getent group -- {group} || true

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from torchrack.sections import ERROR, sections
 from torchrack.sshd.options import DROP_IN
 
 Effective = dict[str, list[str]]
@@ -213,25 +214,13 @@ def copy_aside(content: str) -> str:
     )
 
 
-def sections(output: list[str]) -> dict[str, list[str]]:
-    """Split lines at ``== name``; ``== error`` stays in its section as the line "== error"."""
-    parts: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in output:
-        if line.startswith("== ") and line != "== error":
-            current = parts.setdefault(line[3:], [])
-        else:
-            current.append(line)
-    return parts
-
-
 def pairs(lines: list[str]) -> dict[str, str]:
     """Parse ``key=value`` lines."""
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def _failed(lines: list[str]) -> bool:
-    return "== error" in lines
+    return ERROR in lines
 
 
 def _effective(parts: dict[str, list[str]]) -> tuple[dict[str, Effective], dict[str, str]]:
@@ -242,7 +231,7 @@ def _effective(parts: dict[str, list[str]]) -> tuple[dict[str, Effective], dict[
             continue
         user = name.removeprefix("effective ")
         if _failed(lines):
-            errors[user] = " ".join(line for line in lines if line != "== error")
+            errors[user] = " ".join(line for line in lines if line != ERROR)
         else:
             effective[user] = parse_effective(lines)
     return effective, errors

@@ -23,6 +23,7 @@ from torchrack.offboard import brought
 from torchrack.offboard.model import Container, Presence, Unit, Volume
 from torchrack.operations.files import ORIGINALS, WRITTEN, render
 from torchrack.remote import Session, unknown
+from torchrack.sections import sections
 from torchrack.settings.model import Settings
 from torchrack.workloads.workload import DIRECTORY, LABEL, UNITS
 
@@ -78,18 +79,12 @@ def parse(lines: Iterable[str]) -> Presence:
     Raises:
         ValueError: it is cut off, or no such answer.
     """
-    parts: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in lines:
-        if match := re.fullmatch(r"==([a-z-]+)", line):
-            current = parts.setdefault(match[1], [])
-        elif line:
-            current.append(line)
-        elif parts and list(parts)[-1] == "json":
-            current.append("")  # a file that is not there
+    lines = list(lines)
+    parts = sections(lines)
     if "end" not in parts:
         raise ValueError("it is cut off")
-    files = [_decoded(line) for line in parts["json"][:3]]
+    # An empty line is a file that is not there.
+    files = [_decoded(line) for line in sections(lines, blank=True)["json"][:3]]
     packages = [line for line in parts["packages"] if not line.startswith("purging ")]
     pulled = [f"pulled\t{line}" for line in parts["pulled"]]
     return Presence(

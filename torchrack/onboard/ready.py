@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torchrack.errors import Problem
-from torchrack.facts.sshd import sections
 from torchrack.operations.files import read
 from torchrack.remote import Session, unknown
+from torchrack.sections import sections
 
 POLL = 5.0
 """Seconds between two looks."""

@@ -12,6 +12,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.nvidia_smi import processes
+from torchrack.sections import sections
 
 
 class UnclearAnswer(ValueError):
@@ -131,60 +132,48 @@ def parse(stdout: Iterable[str], stderr: Iterable[str]) -> HostFacts:
     Raises:
         UnclearAnswer: something is missing or not as the script writes it.
     """
-    sections = _sections(stdout)
-    if "end" not in sections:
-        raise UnclearAnswer(f"the answer was cut off after {list(sections)[-1:] or 'nothing'}")
+    parts = sections(stdout)
+    if "end" not in parts:
+        raise UnclearAnswer(f"the answer was cut off after {list(parts)[-1:] or 'nothing'}")
     try:
-        return _facts(sections, stderr)
+        return _facts(parts, stderr)
     except (FactProcessError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UnclearAnswer(f"{type(error).__name__}: {error}") from error
 
 
-def _facts(sections: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
-    survey = HostSurvey().process(sections["survey"])
-    clock = float(sections["clock"][0])
-    if "packages" not in sections:
+def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
+    survey = HostSurvey().process(parts["survey"])
+    clock = float(parts["clock"][0])
+    if "packages" not in parts:
         return HostFacts(survey, clock, debian=False)
-    disks = [line.split("\t") for line in sections["disk"]]
-    containers = [line.split("\t", 2) for line in sections.get("containers", [])]
-    packages = [line.split("\t") for line in sections["packages"]]
-    version = re.search(r"\s(\d+\.\d+(\.\d+)?)\s", "\n".join(sections["module"]))
-    owned = {line.partition(": ")[2] for line in sections["driver-files-owned"]}
+    disks = [line.split("\t") for line in parts["disk"]]
+    containers = [line.split("\t", 2) for line in parts.get("containers", [])]
+    packages = [line.split("\t") for line in parts["packages"]]
+    version = re.search(r"\s(\d+\.\d+(\.\d+)?)\s", "\n".join(parts["module"]))
+    owned = {line.partition(": ")[2] for line in parts["driver-files-owned"]}
     return HostFacts(
         survey,
         clock,
-        ca_bundle=bool(sections["ca-bundle"]),
-        secure_boot=any(line.strip() == "1" for line in sections["secure-boot"]),
-        dkms_key_enrolled="is already enrolled" in "\n".join(sections["dkms-key-enrolled"]),
+        ca_bundle=bool(parts["ca-bundle"]),
+        secure_boot=any(line.strip() == "1" for line in parts["secure-boot"]),
+        dkms_key_enrolled="is already enrolled" in "\n".join(parts["dkms-key-enrolled"]),
         disks={path: Disk(int(free), mount) for path, free, mount in disks},
         loaded_driver=version[1] if version else None,
-        gpu_processes=_gpu_processes(sections),
-        listeners=tuple(map(_listener, sections["ports"])),
-        foreign_docker=tuple(sections["docker-foreign"]),
-        images=frozenset(sections["images"]) if "images" in sections else None,
+        gpu_processes=_gpu_processes(parts),
+        listeners=tuple(map(_listener, parts["ports"])),
+        foreign_docker=tuple(parts["docker-foreign"]),
+        images=frozenset(parts["images"]) if "images" in parts else None,
         containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
-        apt_holders=tuple(sections["apt-lock"]),
-        apt_sources=tuple(sections["apt-sources"]),
-        own_sources=tuple(sections.get("own-sources", [])),
-        apt_check=_apt_result(sections["apt-check"]),
-        apt_fix=_apt_result(sections.get("apt-fix", [])),
+        apt_holders=tuple(parts["apt-lock"]),
+        apt_sources=tuple(parts["apt-sources"]),
+        own_sources=tuple(parts.get("own-sources", [])),
+        apt_check=_apt_result(parts["apt-check"]),
+        apt_fix=_apt_result(parts.get("apt-fix", [])),
         packages={name: DpkgState(status, version) for status, name, version in packages},
-        driver_origins=_origins(sections["driver-origins"]),
-        unowned_driver_files=tuple(f for f in sections["driver-files"] if f not in owned),
+        driver_origins=_origins(parts["driver-origins"]),
+        unowned_driver_files=tuple(f for f in parts["driver-files"] if f not in owned),
         reach=tuple(_reach(line) for line in stderr if line.startswith("reach\t")),
     )
-
-
-def _sections(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Lines by section; what a login shell prints before the first is left out."""
-    sections: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in lines:
-        if line.startswith("=="):
-            current = sections.setdefault(line[2:].strip(), [])
-        else:
-            current.append(line)
-    return {name: [line for line in found if line] for name, found in sections.items()}
 
 
 def _listener(line: str) -> Listener:
@@ -200,10 +189,10 @@ def _address(text: str) -> str:
     return str(mapped or address)
 
 
-def _gpu_processes(sections: Mapping[str, list[str]]) -> tuple[str, ...]:
-    by_pid = dict(line.split(" ", 1) for line in sections["gpu-processes"])
+def _gpu_processes(parts: Mapping[str, list[str]]) -> tuple[str, ...]:
+    by_pid = dict(line.split(" ", 1) for line in parts["gpu-processes"])
     try:
-        told = processes("\n".join(sections.get("smi-processes", [])))
+        told = processes("\n".join(parts.get("smi-processes", [])))
     except ValueError:
         told = []  # nvidia-smi does not work now; who has a GPU open is known all the same
     by_pid |= {str(process.pid): process.name for process in told}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torchrack.drift.model import Finding
 from torchrack.drift.probes import (
     accounts,
@@ -20,6 +18,7 @@ from torchrack.drift.probes import (
 from torchrack.drift.probes.script import request
 from torchrack.drift.probes.subject import Judge, Subject
 from torchrack.facts.answers import Output
+from torchrack.sections import sections, with_status
 
 __all__ = ["judge", "request"]
 
@@ -45,10 +44,10 @@ def judge(output: Output | None, subject: Subject) -> list[Finding]:
         output: of the script.
         subject: the host.
     """
-    sections = _sections(output.lines if output else [])
+    answer = sections(output.lines if output else [], blank=True)
     found: list[Finding] = []
     for name, (what, judge_section) in _JUDGES.items():
-        status, lines = sections.get(name, (None, []))
+        status, lines = with_status(answer.get(name, []))
         if status != 0:
             said = "no answer" if status is None else f"a command that ended with {status}"
             found.append(subject.unknown(name, what, said))
@@ -58,17 +57,3 @@ def judge(output: Output | None, subject: Subject) -> list[Finding]:
         except (ValueError, IndexError) as error:
             found.append(subject.unknown(name, what, f"an answer that makes no sense ({error})"))
     return found
-
-
-def _sections(lines: Sequence[str]) -> dict[str, tuple[int | None, list[str]]]:
-    """Name to exit status and lines; without the closing line there is no status."""
-    sections: dict[str, tuple[int | None, list[str]]] = {}
-    name, part = "", list[str]()
-    for line in lines:
-        if line.startswith("==rc "):
-            sections[name] = (int(line.removeprefix("==rc ")), part)
-        elif line.startswith("=="):
-            name, part = line.removeprefix("=="), []
-        else:
-            part.append(line)
-    return sections

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from torchrack.sections import sections
+
 _NAMES = re.compile(r"([a-z0-9][a-z0-9.+-]*):\w+ \(")
 _KINDS = ("Install", "Reinstall", "Upgrade", "Downgrade", "Remove", "Purge")
 
@@ -36,20 +38,14 @@ class Evidence:
 
 def read(lines: Iterable[str]) -> Evidence:
     """Read the script's output; what makes no sense is passed over, it is no evidence."""
-    sections: dict[str, list[str]] = {}
-    part: list[str] = []
-    for line in lines:
-        if line.startswith("=="):
-            part = sections.setdefault(line.removeprefix("=="), [])
-        else:
-            part.append(line)
+    parts = sections(lines)
     times = {}
-    for line in [*sections.get("files", ()), *sections.get("units", ())]:
+    for line in [*parts.get("files", ()), *parts.get("units", ())]:
         at, _, name = line.partition(" ")
         if at.isdigit() and int(at):  # 0: it never changed since the boot
             times[name] = dt.datetime.fromtimestamp(int(at), dt.timezone.utc)
-    zone = "".join(sections.get("zone", ())) or "+0000"
-    return Evidence(times, _packages(sections.get("apt", ()), zone), sections.get("log", ()))
+    zone = "".join(parts.get("zone", ())) or "+0000"
+    return Evidence(times, _packages(parts.get("apt", ()), zone), parts.get("log", ()))
 
 
 def _packages(lines: Iterable[str], zone: str) -> dict[str, Change]:

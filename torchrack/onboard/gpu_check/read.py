@@ -11,6 +11,7 @@ from typing import Any
 from torchrack import nvidia_smi
 from torchrack.images.facts import ImageFacts, image_facts
 from torchrack.nvidia_smi import State
+from torchrack.sections import sections, with_status
 
 _KILLED = (124, 137)
 """Exit statuses of timeout(1)."""
@@ -77,11 +78,11 @@ class InContainer:
 
 def counted(lines: Iterable[str]) -> Counted:
     """Return what files/onboard/gpu_count.sh printed."""
-    sections = _sections(lines)
-    rows = [line.partition("\t") for line in sections["images"]]
+    parts = defaultdict(list, sections(lines))
+    rows = [line.partition("\t") for line in parts["images"]]
     return Counted(
-        on_pci=tuple(sections["pci"]),
-        smi=_smi(sections["smi"]),
+        on_pci=tuple(parts["pci"]),
+        smi=_smi(parts["smi"]),
         images={name: _facts(config) for name, _, config in rows},
     )
 
@@ -93,19 +94,19 @@ def in_container(out: Iterable[str], err: Sequence[str]) -> InContainer:
         out: its standard output.
         err: its standard error, that of docker and of the program.
     """
-    sections = _sections(out)
-    ended = sections["ended"]
-    torch = sections["torch"]
-    mig = sections["mig"]
+    parts = defaultdict(list, sections(out))
+    ended = [name.removeprefix("ended ") for name in parts if name.startswith("ended ")]
+    torch_status, torch = with_status(parts["torch"])
+    mig = parts["mig"]
     status = int(ended[0]) if ended else 1
     hung = next((n for n, line in enumerate(err) if line.startswith(_HUNG)), None)
     return InContainer(
         status=status,
         late=status in _KILLED or hung is not None,
-        smi=_smi(sections["smi"]) if sections["smi"] else None,
+        smi=_smi(parts["smi"]) if parts["smi"] else None,
         mig=int(mig[0]) if mig and mig[0].isdigit() else 0,
         torch=_program(torch),
-        torch_status=_status(torch),
+        torch_status=torch_status,
         said=_words(err[-4:] if hung is None else err[hung : hung + 5]),
     )
 
@@ -116,10 +117,10 @@ def _words(lines: Iterable[str]) -> str:
 
 
 def _smi(lines: Sequence[str]) -> Smi:
-    status = _status(lines)
+    status, said = with_status(lines)
     if status is None:
         return Smi(State.UNKNOWN, "its answer is cut off")
-    text = "\n".join(lines[:-1])
+    text = "\n".join(said)
     state = nvidia_smi.state(status, text)
     if state is not State.OK:
         return Smi(state, nvidia_smi.message(text))
@@ -132,12 +133,6 @@ def _smi(lines: Sequence[str]) -> Smi:
         usable=tuple(gpu.address for gpu in gpus if not gpu.lost),
         lost=tuple(gpu.address for gpu in gpus if gpu.lost),
     )
-
-
-def _status(lines: Sequence[str]) -> int | None:
-    """Return the exit status of a command, which is the section's last line."""
-    rc = lines[-1].removeprefix("rc ") if lines and lines[-1].startswith("rc ") else ""
-    return int(rc) if rc.isdigit() else None
 
 
 def _facts(config: str) -> ImageFacts | None:
@@ -159,19 +154,3 @@ def _program(lines: Sequence[str]) -> Mapping[str, Any] | None:
         if isinstance(loaded, dict) and loaded.keys() >= _PROGRAM:
             return loaded
     return None
-
-
-def _sections(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Lines by section; ``==rc 0`` stays in its section, ``==ended 0`` is one by itself."""
-    found: dict[str, list[str]] = defaultdict(list)
-    name = ""
-    for line in lines:
-        if line.startswith("==rc "):
-            found[name].append(line[2:])
-        elif line.startswith("==ended "):
-            found["ended"].append(line.removeprefix("==ended "))
-        elif line.startswith("=="):
-            name = line[2:]
-        elif line.strip():
-            found[name].append(line)
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable
 
 from torchrack.onboard.hardware.model import UNKNOWN
@@ -17,20 +16,6 @@ _EMPTY = re.compile(
 """What makers leave in SMBIOS where a value belongs."""
 
 Row = list[str]
-
-
-def sections(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Return lines by section; what a login shell prints before the first is left out."""
-    found: dict[str, list[str]] = defaultdict(list)
-    name = ""
-    for line in lines:
-        if line.startswith("==rc "):
-            found[name].append(line[2:])
-        elif line.startswith("=="):
-            name = line[2:]
-        elif line.strip():
-            found[name].append(line)
-    return found
 
 
 def values(lines: Iterable[str]) -> dict[str, str]:

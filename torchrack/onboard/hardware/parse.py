@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from torchrack import gpus, nvidia_smi
@@ -12,12 +13,12 @@ from torchrack.onboard.hardware.lines import (
     joined,
     number,
     rows,
-    sections,
     told,
     values,
 )
 from torchrack.onboard.hardware.model import UNKNOWN, GpuFacts, Hardware, Machine, Processors
 from torchrack.onboard.hardware.nics import nics_of
+from torchrack.sections import sections, with_status
 
 
 def parse(lines: Sequence[str]) -> Hardware:
@@ -26,7 +27,7 @@ def parse(lines: Sequence[str]) -> Hardware:
     Args:
         lines: its standard output.
     """
-    found = sections(lines)
+    found = defaultdict(list, sections(lines))
     system = values(found["system"])
     memory = number(system.get("memory_kib", ""))
     return Hardware(
@@ -75,9 +76,10 @@ def _processors(cpu: Mapping[str, str]) -> Processors:
 def _gpus(rows: Iterable[Row], smi: Sequence[str]) -> tuple[GpuFacts, ...]:
     """Return the GPUs of the PCI bus, with what nvidia-smi adds as far as it answered."""
     known: dict[str, nvidia_smi.Identity] = {}
-    if smi and smi[-1] == "rc 0":
+    status, text = with_status(smi)
+    if status == 0:
         try:
-            known = {one.address: one for one in nvidia_smi.identities("\n".join(smi[:-1]))}
+            known = {one.address: one for one in nvidia_smi.identities("\n".join(text))}
         except ValueError:
             known = {}  # the GPU check tells what is wrong with it
     found = {row[0]: row[1].removeprefix("0x") for row in rows if len(row) == 2}
