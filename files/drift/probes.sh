@@ -5,8 +5,17 @@
 # Sections start with "==NAME" and end with "==rc STATUS" of the command that says most.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo ==sockets
-ss -Hlntup 2>/dev/null
+sockets=$(ss -Hlntup 2>/dev/null)
 rc=$?
+[ -z "$sockets" ] || printf '%s\n' "$sockets"
+set -- $(printf '%s\n' "$sockets" | grep -o 'pid=[0-9]*' | sort -u | sed 's|pid=\(.*\)|/proc/\1/cgroup|')
+[ "$#" = 0 ] || grep -HosE '/system\.slice/.*\.service$' "$@" | sort -u | sed 's/^/unit /'
+# Drop-ins that start dockerd with other options than its package.
+overrides=$(grep -lsE '^[[:space:]]*ExecStart=.' $(systemctl show --value -p DropInPaths docker.service 2>/dev/null) /dev/null | sed 's/^/override /')
+[ -z "$overrides" ] || printf '%s\n' "$overrides"
+set_lines=$(grep -HniE '^[[:space:]]*(port|authorizedkeyscommand|trustedusercakeys)[[:space:]]' \
+    /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sed 's/^/set /')
+[ -z "$set_lines" ] || printf '%s\n' "$set_lines"
 # Without a userland proxy dockerd itself holds the ports that containers publish.
 # sshd -T wants this folder, which is missing until the first connection where systemd listens.
 [ -d /run/sshd ] || mkdir -m 0755 /run/sshd
@@ -27,6 +36,7 @@ for f in /etc/sudoers.d/*; do
 done
 echo "login ${SUDO_USER:-root}"
 [ -n "$sshd" ] || echo "sshd silent"
+[ -z "$set_lines" ] || printf '%s\n' "$set_lines"
 printf '%s\n' "$sshd" | sed -n 's/^\(authorizedkeyscommand\|trustedusercakeys\) \(.*\)/source \1 \2/p' | grep -v ' none$'
 files=$(printf '%s\n' "$sshd" | sed -n 's/^authorizedkeysfile //p')
 while IFS=: read -r name _ _ _ _ home _; do
@@ -71,6 +81,7 @@ echo ==docker
 info=$(timeout -k 2 20 docker info --format '{{json .}}' 2>/dev/null)
 rc=$?
 printf '%s\n' "$info"
+[ -z "$overrides" ] || printf '%s\n' "$overrides"
 echo "==rc $rc"
 echo ==xid
 dmesg --time-format iso 2>/dev/null | grep 'NVRM: Xid' | tail -n 100
@@ -185,7 +196,9 @@ echo ==secrets
 shown() {
     [ "${#2}" -ge 8 ] || return 0
     printf '%s\n' "$2" | grep -lF -f - /proc/[0-9]*/cmdline 2>/dev/null | while IFS=/ read -r _ _ pid _; do
-        echo "process $1 $pid $(cat "/proc/$pid/comm" 2>/dev/null)"
+        unit=$(grep -osE '/system\.slice/.*\.service$' "/proc/$pid/cgroup" | head -n 1)
+        unit=${unit##*/}
+        echo "process $1 $pid ${unit:--} $(cat "/proc/$pid/comm" 2>/dev/null)"
     done
     printf '%s\n' "$all" | while read -r _ name _ _ _ config; do
         case $config in *"$2"*) echo "container $1 $name" ;; esac

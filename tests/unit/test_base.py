@@ -214,6 +214,18 @@ def test_fact_reads_apt_configuration() -> None:
     assert config.get("Unattended-Upgrade::Mail") == []
 
 
+def test_the_files_that_apt_reads_after_ours_are_moved_away(plan: Plan) -> None:
+    folder = "/etc/apt/apt.conf.d"
+    names = [f"{folder}/10-a", f"{folder}/99-b.conf", f"{folder}/99-c.disabled", upgrades.MAIN]
+    config = AptConfig().process([f"file {name}" for name in names])
+    assert config.files == (names[0], names[1], upgrades.MAIN)
+    *_, refusal = plan(upgrades.unattended, config, enabled=True)
+    assert (
+        f"sudo mv {names[1]} {names[1]}.disabled && sudo mv /etc/apt/apt.conf "
+        "/etc/apt/apt.conf.disabled, or take out"
+    ) in refusal
+
+
 def test_ntp_servers_of_a_service_that_is_not_ours_are_refused(plan: Plan) -> None:
     (refusal,) = plan(clock.synchronised, "ntpsec.service", servers=["ntp.example.org"])
     assert "base.ntp_servers: found ntpsec.service keeps the clock" in refusal

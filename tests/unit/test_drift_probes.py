@@ -305,6 +305,85 @@ def test_what_docker_listens_on(line: str, finding: str):
 
 
 @pytest.mark.parametrize(
+    ("lines", "command"),
+    [
+        (
+            [
+                'tcp LISTEN 0 5 *:9999 *:* users:(("python3",pid=7,fd=3))',
+                "unit /proc/7/cgroup:0::/system.slice/web.service",
+            ],
+            "sudo systemctl stop web.service, bind it",
+        ),
+        (['tcp LISTEN 0 5 *:9999 *:* users:(("python3",pid=7,fd=3))'], "sudo kill 7, bind it"),
+        (["udp UNCONN 0 0 *:5353 *:*"], "stop a program without a name, bind it"),
+        (['tcp LISTEN 0 5 *:23 *:* users:(("sshd",pid=7,fd=3))'], "stop sshd, bind it"),
+        (
+            ['tcp LISTEN 0 5 *:9999 *:* users:(("docker-proxy",pid=7,fd=3))'],
+            "sudo docker stop $(sudo docker ps -q --filter publish=9999), bind it",
+        ),
+        (
+            ["sshd 2222", "set /etc/ssh/sshd_config:3:Port 2222", "set /etc/ssh/b:1:Port 22"],
+            "sudo sed -i '3s/^/#/' /etc/ssh/sshd_config && sudo systemctl try-reload-or-restart",
+        ),
+        (
+            [
+                'tcp LISTEN 0 5 127.0.0.1:2375 *:* users:(("dockerd",pid=7,fd=3))',
+                "override /etc/systemd/system/docker.service.d/tcp.conf",
+            ],
+            "sudo mv /etc/systemd/system/docker.service.d/tcp.conf "
+            "/etc/systemd/system/docker.service.d/tcp.conf.disabled && sudo systemctl "
+            "daemon-reload && sudo systemctl restart docker.service, and take hosts",
+        ),
+    ],
+)
+def test_the_command_that_closes_a_socket(lines: list[str], command: str):
+    assert any(one.fix.startswith(command) for one in sockets.judge([*SOCKETS, *lines], subject()))
+
+
+def test_the_command_against_another_source_of_keys():
+    lines = [
+        "source authorizedkeyscommand /usr/bin/keys %u",
+        "set /etc/ssh/sshd_config.d/00-k.conf:1:AuthorizedKeysCommand /usr/bin/keys %u",
+        "set /etc/ssh/sshd_config:9:Port 22",
+    ]
+    (found,) = accounts.judge([*ACCOUNTS, *lines], subject())
+    assert found.fix == (
+        "sudo sed -i '1s/^/#/' /etc/ssh/sshd_config.d/00-k.conf && sudo systemctl "
+        "try-reload-or-restart ssh, or drift.key_sources"
+    )
+
+
+def test_a_daemon_that_a_drop_in_starts_is_started_as_its_package_does():
+    said = json.dumps({**INFO, "CDISpecDirs": None})
+    (found,) = docker.judge(
+        [said, "override /run/systemd/system/docker.service.d/a.conf"], subject()
+    )
+    assert found.fix.startswith("sudo mv /run/systemd/system/docker.service.d/a.conf ")
+    (found,) = docker.judge([said], subject())
+    assert found.fix.startswith("sudo systemctl restart docker.service, ")
+
+
+@pytest.mark.parametrize(
+    ("said", "command"),
+    [
+        (
+            "E: Malformed entry 2 in list file /etc/apt/sources.list.d/x.list (Component)",
+            "sudo sed -i '2s/^/#/' /etc/apt/sources.list.d/x.list, which",
+        ),
+        (
+            "E: Type 'foo' is not known on line 1 in source list /etc/apt/sources.list.d/x.list",
+            "sudo sed -i '1s/^/#/' /etc/apt/sources.list.d/x.list, which",
+        ),
+        ("E: Unmet dependencies.", "sudo apt-get --fix-broken install, or"),
+    ],
+)
+def test_the_command_that_mends_apt(said: str, command: str):
+    lines = [line.replace("check 0", "check 100") for line in SYSTEM]
+    (found,) = system.judge([*lines, f"said {said}"], subject())
+    assert found.fix.startswith(command)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "finding"),
     [
         ("clock 1000.5", "clock 900", "system:clock.offset"),
@@ -390,11 +469,23 @@ def test_a_port_that_is_led_elsewhere():
 
 
 def test_a_secret_that_shows():
-    lines = ["process pull-account 77 sh", "container token-of-notebook other"]
-    first, second = secrets.judge([*lines, lines[1]], subject())
+    lines = [
+        "process pull-account 77 - sh",
+        "process pull-account 78 show.service sh",
+        "process pull-account 79 show.service Web Content",
+        "container token-of-notebook other",
+    ]
+    first, second = secrets.judge([*lines, lines[3]], subject())
     assert (first.id, first.severity) == ("host.secret:token-of-notebook.shown", "security")
+    assert first.fix.startswith("sudo docker stop other, and remove its file jupyter_token")
     assert second.id == "host.secret:pull-account.shown"
-    assert "process sh 77" in second.actual
+    assert "process sh 77, process sh 78, process Web Content 79" in second.actual
+    assert second.fix.startswith("sudo kill 77 && sudo systemctl stop show.service, and give ")
+
+
+def test_words_about_a_secret_that_nobody_understands():
+    with pytest.raises(ValueError, match="machine 77"):
+        list(secrets.judge(["machine pull-account 77"], subject()))
 
 
 SHELL = Workload(

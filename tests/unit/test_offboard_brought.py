@@ -45,6 +45,7 @@ ONLY_READ = {
     "/etc/ssh/sshd_config.d/.",
     "/etc/cloud/cloud.cfg.d",
     "/etc/apt/preferences.d",
+    "/etc/apt/apt.conf",
     "/etc/apt/apt.conf.d",
     "/etc/apt/sources.list.d",
     "/etc/apt/keyrings",

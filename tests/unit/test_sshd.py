@@ -24,6 +24,7 @@ from torchrack.operations import sshd as operations
 from torchrack.settings import Sshd
 from torchrack.settings.section import SettingsError
 from torchrack.sshd import options as sshd
+from torchrack.sshd.take_out import take_out
 
 FIXTURES = Path(__file__).parent / "fixtures" / "sshd"
 HARDENED = (FIXTURES / "openssh-10.0-hardened.txt").read_text().splitlines()
@@ -242,7 +243,23 @@ def test_earlier_file_that_wins_is_named(harden: Harden) -> None:
     lines = ["/etc/ssh/sshd_config.d/00-a.conf:2:X11Forwarding yes"]
     (refusal,) = harden(_state(sha256=""), SshdTrial(wrong, {}, lines))
     assert "X11Forwarding yes, needed X11Forwarding no" in refusal
-    assert "/etc/ssh/sshd_config.d/00-a.conf:2 (X11Forwarding yes)" in refusal
+    command = "sudo sed -i '2s/^/#/' /etc/ssh/sshd_config.d/00-a.conf && sudo systemctl "
+    assert f"{command}try-reload-or-restart ssh, which takes out" in refusal
+
+
+def test_lines_below_a_condition_are_left_to_a_person(harden: Harden) -> None:
+    wrong = {"debian": {**_state().effective["debian"], "x11forwarding": ["yes"]}}
+    (refusal,) = harden(_state(sha256=""), SshdTrial(wrong, {}, ["/etc/ssh/x:1:Match User ann"]))
+    assert "remove what overrides them, in /etc/ssh/x:1 (Match User ann)" in refusal
+
+
+def test_lines_are_taken_out_by_one_command_a_file() -> None:
+    places = ["/a b:1:Port 9", "/a b:4:Port 10", "/c:2:port 9"]
+    assert take_out(places) == (
+        "sudo sed -i '1s/^/#/;4s/^/#/' '/a b' && sudo sed -i '2s/^/#/' /c && "
+        "sudo systemctl try-reload-or-restart ssh"
+    )
+    assert take_out([]) == ""
 
 
 def test_missing_include_is_explained(harden: Harden) -> None:

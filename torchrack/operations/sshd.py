@@ -20,6 +20,7 @@ from torchrack.settings.sshd import Sshd
 from torchrack.sshd import options as sshd
 from torchrack.sshd.canary import ProveCanary
 from torchrack.sshd.proof import ProveLogin
+from torchrack.sshd.take_out import take_out
 
 ROLLBACK = "/usr/local/lib/torchrack/sshd-rollback"
 ROLLBACK_UNITS = "/etc/systemd/system/torchrack-sshd-rollback"
@@ -224,7 +225,7 @@ def _refuse_ineffective(declared: dict[str, str], trial: SshdTrial) -> None:
     else:
         found = "; ".join(f"{d.option} {d.found}" for d in wrong)
         needed = "; ".join(f"{d.option} {d.needed}" for d in wrong)
-        fix = f"remove what overrides them; they are set in {_where_set(trial.lines, wrong)}"
+        fix = _override(trial.lines, wrong)
     raise HostError(
         Problem(
             where=host.name,
@@ -236,12 +237,19 @@ def _refuse_ineffective(declared: dict[str, str], trial: SshdTrial) -> None:
     )
 
 
-def _where_set(lines: list[str], wrong: list[sshd.Deviation]) -> str:
-    options = {d.option.lower() for d in wrong} | {"match"}
-    places = []
+def _override(lines: list[str], wrong: list[sshd.Deviation]) -> str:
+    """What takes out the lines that override ours; those of a Match block need a person's eye."""
+    options = {d.option.lower() for d in wrong}
+    places, conditions = [], []
     for line in lines:
         file, number, text = (*line.split(":", 2), "", "")[:3]
-        words = text.split(maxsplit=1)
-        if words and words[0].lower() in options and file != sshd.DROP_IN:
-            places.append(f"{file}:{number} ({text.strip()})")
-    return ", ".join(places) or "files below /etc/ssh"
+        word = text.split(maxsplit=1)[0].lower() if text.split() else ""
+        if word == "match":
+            conditions.append(f"{file}:{number} ({text.strip()})")
+        elif word in options and file != sshd.DROP_IN:
+            places.append(line)
+    if not places:
+        return f"remove what overrides them, in {', '.join(conditions) or 'files below /etc/ssh'}"
+    blocks = f"; some may stand below {', '.join(conditions)}" if conditions else ""
+    texts = "; ".join(place.split(":", 2)[2].strip() for place in places)
+    return f"{take_out(places)}, which takes out what overrides them: {texts}{blocks}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from pyinfra import host
 from pyinfra.api.command import StringCommand
@@ -17,6 +18,8 @@ from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 
 CONF = "/etc/apt/apt.conf.d/90torchrack-unattended-upgrades"
+MAIN = "/etc/apt/apt.conf"
+"""Read after all of apt.conf.d."""
 
 
 @operation
@@ -32,7 +35,8 @@ def unattended(*, enabled: bool) -> Commands:
         "base/90torchrack-unattended-upgrades.j2", enabled=enabled, blocked=table().blocked
     )
     yield from files.put._inner(dest=CONF, content=content, validate="apt-config -c {} dump >&-")
-    problem = upgrade_problem(gather(AptConfig), enabled)
+    config = gather(AptConfig)
+    problem = upgrade_problem(config, enabled)
     if problem is not None:
         found, needed = problem
         raise HostError(
@@ -41,9 +45,18 @@ def unattended(*, enabled: bool) -> Commands:
                 what="Unattended upgrades (apt-config dump)",
                 found=found,
                 needed=needed,
-                fix=f"look for a file below /etc/apt/apt.conf.d that sorts after {CONF}",
+                fix=_later(config.files),
             )
         )
+
+
+def _later(files: Sequence[str]) -> str:
+    """What takes away the files that apt reads after ours; it passes over names in .disabled."""
+    later = [one for one in files if one == MAIN or one > CONF]
+    if not later:
+        return f"look for a file below /etc/apt/apt.conf.d that sorts after {CONF}"
+    moves = " && ".join(f"sudo mv {one} {one}.disabled" for one in later)
+    return f"{moves}, or take out what it says of unattended upgrades"
 
 
 def upgrade_problem(config: AptConfiguration, enabled: bool) -> tuple[str, str] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from torchrack.base.public_keys import key_of
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
+from torchrack.sshd.take_out import take_out
 
 OURS = "90-torchrack"
 """The file of /etc/sudoers.d that the stage base writes."""
@@ -18,7 +20,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     Args:
         lines: "root NAME" (uid 0), "docker NAME" (in the group), "sudoers FILE", "login NAME"
             (the account of this check), "key NAME FILE LINE" for each authorized key, "source
-            OPTION VALUE" for what else sshd takes keys from, "sshd silent" where it did not say.
+            OPTION VALUE" for what else sshd takes keys from, "set FILE:NUMBER:TEXT" for the lines
+            that say so, "sshd silent" where it did not say.
         subject: the host.
 
     Raises:
@@ -30,7 +33,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
         raise ValueError("no account root")
     for kind, name in told:
         if kind == "root" and name != "root":
-            yield _finding(subject, f"account:{name}.uid", f"{name} has uid 0", f"userdel {name}")
+            yield _finding(subject, f"account:{name}.uid", f"{name} has uid 0", _remove(name))
         elif kind == "docker" and name not in allowed.docker_group:
             found, fix = f"{name} is in the group docker", f"gpasswd -d {name} docker"
             yield _finding(
@@ -44,9 +47,19 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
         elif kind == "source" and name.partition(" ")[2] not in allowed.key_sources:
             option, _, value = name.partition(" ")
             found = f"sshd takes keys from {value} ({option})"
-            fix = f"grep -ri {option} /etc/ssh, and remove it; or drift.key_sources"
-            yield _finding(subject, f"sshd:{option}.value", found, fix)
+            lines_set = [at for word, at in told if word == "set" and _option(at) == option]
+            fix = take_out(lines_set) or f"grep -ri {option} /etc/ssh, and remove it"
+            yield _finding(subject, f"sshd:{option}.value", found, f"{fix}, or drift.key_sources")
     yield from _keys([name.split(" ", 2) for kind, name in told if kind == "key"], told, subject)
+
+
+def _remove(name: str) -> str:
+    # Processes of root's are taken for this account's, which userdel would not remove then.
+    return f"userdel -f {shlex.quote(name)}"
+
+
+def _option(place: str) -> str:
+    return place.split(":", 2)[2].split(maxsplit=1)[0].lower()
 
 
 def _keys(found: list[list[str]], told: list[list[str]], subject: Subject) -> Iterator[Finding]:
@@ -80,6 +93,6 @@ def _finding(subject: Subject, name: str, found: str, fix: str) -> Finding:
         "A way to become root that nobody declared",
         expected="those alone whom base.deploy_user and its like name",
         actual=found,
-        fix=f"sudo {fix}",
+        fix=f"sudo {fix.removeprefix('sudo ')}",
         severity="security",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from torchrack.drift.model import Finding
+from torchrack.drift.probes.stopping import undo
 from torchrack.drift.probes.subject import Subject
 
 CDI = "/var/run/cdi"
@@ -17,13 +18,15 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     """Yield a finding for each property that the daemon does not have as declared.
 
     Args:
-        lines: of ``docker info --format '{{json .}}'``.
+        lines: of ``docker info --format '{{json .}}'``, and "override FILE" for each drop-in
+            that starts dockerd in another way.
         subject: the host.
 
     Raises:
         ValueError: it is no such answer, or the daemon gave none.
     """
-    info = json.loads("\n".join(lines))
+    overrides = [one.partition(" ")[2] for one in lines if one.startswith("override ")]
+    info = json.loads("\n".join(one for one in lines if not one.startswith("override ")))
     if not isinstance(info, dict) or info.get("ServerErrors") or "ServerVersion" not in info:
         raise ValueError("no answer from dockerd")
     wanted = _wanted(subject)
@@ -35,8 +38,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 "What the running Docker daemon says of itself",
                 expected=f"{name}: {wanted[name]}",
                 actual=found[name],
-                fix="run the stage docker; where that changes nothing, restart docker.service: "
-                "it runs with something else than /etc/docker/daemon.json",
+                fix=f"{undo(overrides)}, as it runs with something else than "
+                "/etc/docker/daemon.json says",
             )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from torchrack.drift.model import Finding
+from torchrack.drift.probes.stopping import stop, undo
 from torchrack.drift.probes.subject import Subject
+from torchrack.sshd.take_out import take_out
 
 _CLIENTS = {"chronyd", "dhclient", "dhcpcd", "systemd-network", "systemd-timesyn"}
 """Programs of the system that listen for answers to what they asked (UDP), as the kernel names
@@ -15,6 +17,9 @@ them: by their first 15 letters."""
 
 _PUBLISHERS = ("dockerd", "docker-proxy")
 """Who holds the ports that containers publish."""
+
+_TOLD = ("published ", "sshd ", "set ", "unit ", "override ")
+"""What lines begin with that are none of ss."""
 
 _EPHEMERAL = 32768
 """The first port that Linux gives to a client that names none (ip_local_port_range): a UDP socket
@@ -26,15 +31,22 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
 
     Args:
         lines: of ``ss -Hlntup``, "published PORT" for each port that Docker leads to a
-            container, and "sshd PORT" for those of sshd's configuration.
+            container, "sshd PORT" for those of sshd's configuration and "set FILE:NUMBER:TEXT" for
+            its lines that say so, "unit /proc/PID/cgroup:PATH" for processes of services, and
+            "override FILE" for drop-ins that start dockerd in another way.
         subject: the host.
     """
     told = [line.split() for line in lines]
     published = {int(words[1]) for words in told if words[0] == "published"}
     wanted = {int(words[1]) for words in told if words[0] == "sshd"}
-    sockets = {_socket(line) for line in lines if not line.startswith(("published ", "sshd "))}
+    overrides = [words[1] for words in told if words[0] == "override"]
+    units = dict(_unit(words[1]) for words in told if words[0] == "unit")
+    places = [line.partition(" ")[2] for line in lines if line.startswith("set ")]
+    listening = [line for line in lines if not line.startswith(_TOLD)]
+    pids = {_socket(line): _pid(line) for line in listening}
+    sockets = set(pids)
     yield from _proxies(sockets, subject)
-    yield from _sshd(sockets, wanted, subject)
+    yield from _sshd(sockets, wanted, places, subject)
     for protocol, address, port, program in sorted(sockets):
         if program == "dockerd" and _is_local(address) and port not in published:
             yield subject.finding(
@@ -42,8 +54,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 "Docker's API on a network socket",
                 expected="on its own socket alone: whoever reaches it is root",
                 actual=f"{program} on {address}, port {port}",
-                fix="take -H tcp://... out of the unit's drop-ins and hosts out of daemon.json, "
-                "and restart docker.service",
+                fix=f"{undo(overrides)}, and take hosts out of daemon.json",
                 severity="security",
             )
         elif not _declared(protocol, address, port, program, subject):
@@ -52,23 +63,36 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 "A listening socket that nothing declares",
                 expected=f"nothing but what is declared on {protocol} port {port}",
                 actual=f"{program} on {address}",
-                fix=f"stop {program}, bind it to 127.0.0.1, or add {protocol}:{port} to "
-                "drift.sockets",
+                fix=f"{_stop(program, port, pids[protocol, address, port, program], units)}, "
+                f"bind it to 127.0.0.1, or add {protocol}:{port} to drift.sockets",
             )
 
 
+def _stop(program: str, port: int, pid: str, units: Mapping[str, str]) -> str:
+    """What stops it; no command where that would stop more than the socket."""
+    if program in _PUBLISHERS:
+        return f"sudo docker stop $(sudo docker ps -q --filter publish={port})"
+    if program in ("sshd", "systemd") or not pid:
+        return f"stop {program}"
+    return stop(pid, units.get(pid, ""))
+
+
 def _sshd(
-    sockets: set[tuple[str, str, int, str]], wanted: set[int], subject: Subject
+    sockets: set[tuple[str, str, int, str]],
+    wanted: set[int],
+    places: Sequence[str],
+    subject: Subject,
 ) -> Iterator[Finding]:
     """Yield a finding for each port of sshd's configuration at which it does not listen."""
     at = {port for _, _, port, program in sockets if program in ("sshd", "systemd")}
     for port in sorted(wanted - at):
+        lines = [one for one in places if one.split(":", 2)[2].split()[:2][-1] == str(port)]
         yield subject.finding(
             f"sshd:port-{port}.listening",
             "Ports of sshd's configuration (sshd -T)",
             expected=f"sshd on port {port}",
             actual="nobody, until its next start",
-            fix=f"grep -ri 'port {port}' /etc/ssh, and remove it, or restart ssh",
+            fix=f"{take_out(lines) or 'see where /etc/ssh sets it'}, or restart ssh to have it",
             severity="outage",
         )
 
@@ -82,7 +106,8 @@ def _proxies(sockets: set[tuple[str, str, int, str]], subject: Subject) -> Itera
             "How the running Docker daemon publishes ports",
             expected="userland-proxy: off",
             actual=f"docker-proxy holds {', '.join(map(str, ports[:6]))}",
-            fix="stop what docker-proxy serves, and restart docker.service",
+            fix="sudo pkill -x docker-proxy && sudo systemctl restart docker.service, which "
+            "publishes the ports without it",
         )
 
 
@@ -93,6 +118,17 @@ def _socket(line: str) -> tuple[str, str, int, str]:
     program = re.search(r'"([^"]+)"', line)
     bare = address.partition("%")[0].strip("[]")
     return parts[0], bare, int(port), program[1] if program else "a program without a name"
+
+
+def _pid(line: str) -> str:
+    match = re.search(r"pid=(\d+)", line)
+    return match[1] if match else ""
+
+
+def _unit(line: str) -> tuple[str, str]:
+    """Read ``/proc/93/cgroup:/system.slice/ssh.service``."""
+    path, _, cgroup = line.partition(":")
+    return path.split("/")[2], cgroup.rpartition("/")[2]
 
 
 def _is_local(address: str) -> bool:

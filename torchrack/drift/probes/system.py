@@ -6,8 +6,10 @@ stage tells of them.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torchrack.drift.model import Finding, Severity
 from torchrack.drift.probes.subject import Subject
@@ -133,9 +135,18 @@ def _apt(told: dict[str, list[str]], subject: Subject) -> Iterator[Finding]:
             "apt",
             expected="packages whose dependencies are met, and sources that can be read",
             actual=" ".join(errors or told["said"][-2:])[:300],
-            fix="mend what apt-get check names; sources stand in /etc/apt/sources.list.d",
+            fix=_mend(told["said"]),
             severity="outage",
         )
+
+
+def _mend(said: Sequence[str]) -> str:
+    """What makes apt work again: one wrong line of a source at a time, as apt itself tells them."""
+    for line in said:
+        if match := re.search(r" (\d+) in (?:source list|list file) (/\S+\.list)\b", line):
+            command = f"sudo sed -i '{match[1]}s/^/#/' {shlex.quote(match[2])}"
+            return f"{command}, which takes out the line that apt can't read"
+    return "sudo apt-get --fix-broken install, or mend what apt-get check names"
 
 
 def _cloud_init(lines: list[str], subject: Subject) -> Iterator[Finding]:
@@ -147,6 +158,6 @@ def _cloud_init(lines: list[str], subject: Subject) -> Iterator[Finding]:
             "What cloud-init sets at the next boot",
             expected="ssh_pwauth: false",
             actual=f"{value.strip()} in {file}, which is read last",
-            fix=f"sudo sed -i '/^ssh_pwauth:/d' {file}",
+            fix=f"sudo sed -i '/^ssh_pwauth:/d' {shlex.quote(file)}",
             severity="security",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -62,12 +63,13 @@ def foreign_docker(subject: Subject) -> Iterator[Problem]:
     facts, source = subject.facts, subject.settings.docker.source
     wanted = "Docker's own packages" if source == "docker-ce" else "the distribution's docker.io"
     for path in facts.foreign_docker:
-        kind, fix = ("snap", "snap remove docker") if path.endswith(".snap") else ("file", "rm")
+        snap = path.endswith(".snap")
+        kind, fix = ("snap", "snap remove docker") if snap else ("file", f"rm {shlex.quote(path)}")
         yield subject.problem(
             "Docker",
             f"an engine from a {kind}: {path}",
             wanted,
-            f"save what it holds, remove it ({fix}), and run again",
+            f"sudo {fix}, once you have saved what it holds; then run again",
         )
     foreign = {"podman-docker", "docker-engine", "docker.io" if source == "docker-ce" else ""}
     foreign |= set() if source == "docker-ce" else {"docker-ce", "containerd.io"}
@@ -77,7 +79,7 @@ def foreign_docker(subject: Subject) -> Iterator[Problem]:
             "Docker",
             f"the package {', '.join(found)} is installed",
             f"{wanted} (docker.source is {source})",
-            f"remove it (apt-get remove {' '.join(found)}; its data stays), or set docker.source",
+            f"sudo apt-get remove {' '.join(found)}, which leaves its data; or set docker.source",
         )
 
 
@@ -93,7 +95,7 @@ def runfile_driver(subject: Subject) -> Iterator[Problem]:
             "NVIDIA driver",
             f"files of the driver that no package owns: {', '.join(files)}",
             "a driver from packages alone",
-            "remove it (nvidia-uninstall, or sh NVIDIA-Linux-*.run --uninstall), and run again",
+            "sudo nvidia-uninstall --silent, or sh NVIDIA-Linux-*.run --uninstall; then run again",
         )
 
 
