@@ -18,8 +18,12 @@ set_lines=$(grep -HniE '^[[:space:]]*(port|authorizedkeyscommand|trustedusercake
 [ -z "$set_lines" ] || printf '%s\n' "$set_lines"
 # Without a userland proxy dockerd itself holds the ports that containers publish.
 # sshd -T wants this folder, which is missing until the first connection where systemd listens.
-[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
-sshd=$(sshd -T 2>/dev/null)
+if [ -d /run/sshd ]; then
+    sshd=$(sshd -T 2>/dev/null)
+else
+    sshd=$(unshare -m sh -c 'mount -t tmpfs -o mode=0755 tmpfs /run && mkdir -m 0755 /run/sshd &&
+        exec sshd -T' 2>/dev/null)
+fi
 printf '%s\n' "$sshd" | sed -n 's/^port /sshd /p'
 iptables-save -t nat 2>/dev/null | sed -n 's/.* --dport \([0-9]*\) .*-j DNAT .*/published \1/p'
 echo "==rc $rc"
@@ -52,9 +56,9 @@ echo "clock $(date +%s.%N)"
 held=$(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock 2>/dev/null)
 awk -v inodes="$(echo "|"$held"|" | tr ' ' '|')" '
     $2 == "POSIX" {n = split($6, a, ":"); if (index(inodes, "|" a[n] "|")) print "apt " $5}' /proc/locks | sort -u
-# Dependencies of what is installed need no package lists: /run/sshd is kept empty. apt leaves its
-# caches as they are.
-said=$(timeout -k 2 40 apt-get -q -o Debug::NoLocking=true -o Dir::State::Lists=/run/sshd \
+# Dependencies of what is installed need no package lists: there are none in this folder. apt leaves
+# its caches as they are.
+said=$(timeout -k 2 40 apt-get -q -o Debug::NoLocking=true -o Dir::State::Lists=/nonexistent \
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= check 2>&1)
 echo "check $?"
 printf '%s\n' "$said" | sed 's/^/said /'

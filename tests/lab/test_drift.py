@@ -10,7 +10,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.lab.harness import BIN, INVENTORY, Lab
+from torchrack.facts.sshd import SshdCandidate, SshdHost
 
 HOST = "gpu01"
 
@@ -56,6 +59,23 @@ def test_a_first_check_takes_a_few_trips_and_changes_nothing(calm: Lab, tmp_path
     assert (status, told(result)) == (0, [])
     assert 1 < result["hosts"][0]["round_trips"] <= 6
     assert calm.ssh(HOST, snapshot).stdout == before
+
+
+@pytest.mark.parametrize(("host", "user"), [("gpu01", "debian"), ("gpu02", "ubuntu")])
+def test_sshd_is_asked_without_its_folder_being_made(calm: Lab, host: str, user: str) -> None:
+    """It is missing where systemd listens and sshd was never started; login needs it, too."""
+    content = calm.ssh(host, "cat /etc/ssh/sshd_config.d/00-torchrack.conf").stdout
+    asked = [SshdHost().command([user]), SshdCandidate().command(content, [user])]
+    told = calm.ssh(
+        host,
+        "rmdir /run/sshd; find /run -xdev -type d | sort > /dev/shm/before\n"
+        + "\n".join(f"( {script}\n)" for script in asked)
+        + "\nfind /run -xdev -type d | sort | diff /dev/shm/before - && echo unchanged"
+        "\nmkdir -m 0755 /run/sshd; rm /dev/shm/before",
+    ).stdout
+    assert told.count("permitrootlogin no") == 2, told
+    assert "== error" not in told
+    assert told.rstrip().endswith("unchanged")
 
 
 def test_a_container_that_was_changed_by_hand(calm: Lab) -> None:

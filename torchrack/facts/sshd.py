@@ -16,14 +16,21 @@ from torchrack.sshd.options import DROP_IN
 Effective = dict[str, list[str]]
 """What ``sshd -T`` prints: lower-case option to its values, one for each line."""
 
-# sshd -T refuses to work without this directory, which may be missing until the first connection
-# where systemd owns the socket; it is what Debian's units make, under /run.
-RUN_DIRECTORY = "[ -d /run/sshd ] || mkdir -m 0755 /run/sshd"
+# sshd -T refuses to work without /run/sshd, which is missing until the first connection where
+# systemd owns the socket. A fact changes nothing, so that it looks at a /run of its own then.
+_PRIVATE_RUN = "mount -t tmpfs -o mode=0755 tmpfs /run && mkdir -m 0755 /run/sshd"
+
+_APART = f"""
+apart() {{ "$@"; }}
+if [ ! -d /run/sshd ]; then
+    apart() {{ unshare -m sh -c '{_PRIVATE_RUN} && exec "$@"' - "$@"; }}
+fi
+"""
 
 _TEST = """
 for user in {users}; do
     echo "== effective $user"
-    timeout -k 5 20 sshd -T -f "$config" \\
+    apart timeout -k 5 20 sshd -T -f "$config" \\
         -C "user=$user,host=client,addr=127.0.0.1,laddr=127.0.0.1,lport=22" 2>&1 ||
         echo "== error"
 done
@@ -33,7 +40,7 @@ _STATE = """
 PATH=$PATH:/usr/sbin:/sbin
 echo "== version"; ssh -V 2>&1
 command -v sshd >/dev/null || {{ echo "== missing"; exit 0; }}
-{run_directory}
+{apart}
 echo "== times"; echo Now=$(date +%s.%N); echo Uptime=$(cut -d' ' -f1 /proc/uptime)
 echo "== service"
 systemctl show -p LoadState,ActiveState,StateChangeTimestampMonotonic,MainPID -- ssh.service
@@ -60,14 +67,15 @@ $aside/sshd_config.d/#g" /etc/ssh/sshd_config > "$aside/sshd_config"
 """
 """Copies the configuration into ``$aside``, with a candidate (base64) in place of the drop-in."""
 
-_CANDIDATE = """set -eu
+_CANDIDATE = f"""set -eu
+{{{{ {_PRIVATE_RUN}; }}}} || exit 1
 PATH=$PATH:/usr/sbin:/sbin
-{run_directory}
-aside=$(mktemp -d /run/torchrack-sshd.XXXXXX)
-trap 'rm -rf -- "$aside"' EXIT
-{copy}
+aside=/run/torchrack-sshd
+mkdir -m 0700 "$aside"
+apart() {{{{ "$@"; }}}}
+{{copy}}
 config="$aside/sshd_config"
-{test}
+{{test}}
 echo "== set"
 grep -HinE '^[[:space:]]*[a-z]' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf || true
 """
@@ -118,7 +126,7 @@ class SshdHost(FactBase[SshdState]):
         """Ask for the accounts that log in."""
         names = " ".join(map(shlex.quote, users))
         return _STATE.format(
-            run_directory=RUN_DIRECTORY,
+            apart=_APART,
             drop_in=DROP_IN,
             armed=ARMED,
             users=names,
@@ -194,11 +202,10 @@ class SshdCandidate(FactBase[SshdTrial]):
 
     def command(self, content: str, users: list[str]) -> str:
         """Copy the configuration aside, and ask sshd about the copy."""
-        return _CANDIDATE.format(
-            run_directory=RUN_DIRECTORY,
-            copy=copy_aside(content),
-            test=_TEST.format(users=" ".join(map(shlex.quote, users))),
+        script = _CANDIDATE.format(
+            copy=copy_aside(content), test=_TEST.format(users=" ".join(map(shlex.quote, users)))
         )
+        return f"unshare -m sh -c {shlex.quote(script)}"
 
     def process(self, output: list[str]) -> SshdTrial:
         """Parse the sections."""

@@ -15,7 +15,7 @@ from pyinfra.api.host import Host
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from torchrack.errors import Problem
-from torchrack.facts.sshd import RUN_DIRECTORY, copy_aside
+from torchrack.facts.sshd import copy_aside
 from torchrack.sshd.proof import LoginError, prove_login
 
 _PATIENCE = 15
@@ -23,7 +23,7 @@ _PATIENCE = 15
 
 _START = """set -eu
 PATH=$PATH:/usr/sbin:/sbin
-{run_directory}
+[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
 systemctl stop torchrack-sshd-canary.service 2>/dev/null || true
 aside=/run/torchrack-sshd-canary
 rm -rf -- "$aside"
@@ -69,7 +69,7 @@ class ProveCanary(StringCommand):
     def __init__(self, content: str, users: Sequence[str]) -> None:
         super().__init__("true", "#", f"log in to a second sshd as {' and '.join(users)}")
         self.users = users
-        self.script = _START.format(run_directory=RUN_DIRECTORY, copy=copy_aside(content))
+        self.script = _START.format(copy=copy_aside(content))
 
     def execute(self, state: Any, host: Any, connector_arguments: Any) -> Any:
         """Try it; the live configuration is not touched."""
