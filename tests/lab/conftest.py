@@ -83,8 +83,9 @@ def calm(lab: Lab) -> Lab:
     return lab
 
 
-TRIED = pytest.StashKey[list[tuple[bool, bool]]]()
-"""Of each mutation that was tried: whether it was found, and whether it was mended."""
+TRIED = pytest.StashKey[list[tuple[bool, bool, bool]]]()
+"""Of each mutation that was tried: whether it was found, whether it was mended, and whether that
+was by a person's act, not by the command that the finding names."""
 
 
 def pytest_terminal_summary(
@@ -93,6 +94,10 @@ def pytest_terminal_summary(
     """Say how many mutations of healthy hosts the drift check found."""
     tried = config.stash.get(TRIED, [])
     if tried:
-        found, mended = (sum(one) for one in zip(*tried, strict=True))
-        text = f"drift mutations: found {found} / {len(tried)}, mended {mended} / {len(tried)}"
+        found, mended, _ = (sum(one) for one in zip(*tried, strict=True))
+        by_hand = sum(is_mended and person for _, is_mended, person in tried)
+        text = (
+            f"drift mutations: found {found} / {len(tried)}, mended {mended} / {len(tried)}: "
+            f"{mended - by_hand} by the command that the finding names, {by_hand} by hand"
+        )
         terminalreporter.write_line(text)

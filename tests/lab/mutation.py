@@ -19,8 +19,9 @@ class Mutation:
         batch: those of a batch are tried together; they do not touch each other's ground.
         host: the host it is tried on.
         kind: the finding's class.
-        mend: shell script that does on the host what the finding tells a person to do; empty: the
-            finding names the command itself, a deploy or one for the host, and that is run.
+        mend: shell script in a person's stead, where no command could mend it: a GPU is exchanged,
+            a file system gets larger; empty: the finding names a command, a deploy or one for the
+            host, and that is run to the letter.
         clean: shell script that removes the harm's tools afterwards, which mends nothing.
         also: ids of further findings that tell of the same.
     """

@@ -323,7 +323,7 @@ def test_what_docker_listens_on(line: str, finding: str):
         ),
         (
             ["sshd 2222", "set /etc/ssh/sshd_config:3:Port 2222", "set /etc/ssh/b:1:Port 22"],
-            "sudo sed -i '3s/^/#/' /etc/ssh/sshd_config && sudo systemctl try-reload-or-restart",
+            "sudo sed -i '3s/^/#/' /etc/ssh/sshd_config && sudo sshd -t && ",
         ),
         (
             [
@@ -348,8 +348,8 @@ def test_the_command_against_another_source_of_keys():
     ]
     (found,) = accounts.judge([*ACCOUNTS, *lines], subject())
     assert found.fix == (
-        "sudo sed -i '1s/^/#/' /etc/ssh/sshd_config.d/00-k.conf && sudo systemctl "
-        "try-reload-or-restart ssh, or drift.key_sources"
+        "sudo sed -i '1s/^/#/' /etc/ssh/sshd_config.d/00-k.conf && sudo sshd -t && "
+        "sudo systemctl try-restart ssh, or drift.key_sources"
     )
 
 

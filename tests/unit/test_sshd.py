@@ -243,8 +243,8 @@ def test_earlier_file_that_wins_is_named(harden: Harden) -> None:
     lines = ["/etc/ssh/sshd_config.d/00-a.conf:2:X11Forwarding yes"]
     (refusal,) = harden(_state(sha256=""), SshdTrial(wrong, {}, lines))
     assert "X11Forwarding yes, needed X11Forwarding no" in refusal
-    command = "sudo sed -i '2s/^/#/' /etc/ssh/sshd_config.d/00-a.conf && sudo systemctl "
-    assert f"{command}try-reload-or-restart ssh, which takes out" in refusal
+    command = "sudo sed -i '2s/^/#/' /etc/ssh/sshd_config.d/00-a.conf && sudo sshd -t && "
+    assert f"{command}sudo systemctl try-restart ssh, which takes out" in refusal
 
 
 def test_lines_below_a_condition_are_left_to_a_person(harden: Harden) -> None:
@@ -257,7 +257,7 @@ def test_lines_are_taken_out_by_one_command_a_file() -> None:
     places = ["/a b:1:Port 9", "/a b:4:Port 10", "/c:2:port 9"]
     assert take_out(places) == (
         "sudo sed -i '1s/^/#/;4s/^/#/' '/a b' && sudo sed -i '2s/^/#/' /c && "
-        "sudo systemctl try-reload-or-restart ssh"
+        "sudo sshd -t && sudo systemctl try-restart ssh"
     )
     assert take_out([]) == ""
 

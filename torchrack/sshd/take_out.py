@@ -22,5 +22,6 @@ def take_out(places: Iterable[str]) -> str:
     commands = [
         f"sudo sed -i '{';'.join(lines)}' {shlex.quote(file)}" for file, lines in edits.items()
     ]
-    # Where systemd owns the socket there may be no process that could read it anew.
-    return " && ".join([*commands, "sudo systemctl try-reload-or-restart ssh"]) if edits else ""
+    # Not a reload, which a server dies of that has its socket from systemd. Sessions live on.
+    again = ["sudo sshd -t", "sudo systemctl try-restart ssh"]
+    return " && ".join([*commands, *again]) if edits else ""

@@ -10,7 +10,7 @@ _SERVER = "python3 -m http.server --directory /run/lock"
 
 
 def _option(name: str, value: str, *, host: str = "gpu01") -> Mutation:
-    """A drop-in of sshd that sorts before ours; what overrides is removed by hand, as it says."""
+    """A drop-in of sshd that sorts before ours, so that no deploy wins over it."""
     file = f"{_SSHD}/00-0{name.lower()}.conf"
     return Mutation(
         finding=f"sshd.effective:{name}.value",
@@ -18,7 +18,7 @@ def _option(name: str, value: str, *, host: str = "gpu01") -> Mutation:
         harm=f"echo '{name} {value}' > {file}",
         batch="access",
         host=host,
-        mend=f"rm {file}",
+        clean=f"rm {file}",
         also=("sshd.effective-values-of-the-hardened-sshd-configuration-sshd--t",),
     )
 
@@ -37,7 +37,6 @@ def _listener(
         f"timeout 20 sh -c 'until ss -Hltn | grep -q {where}; do sleep 0.1; done'",
         batch="network",
         host=host,
-        mend=f"systemctl stop listener-{port}",
     )
 
 
@@ -51,7 +50,7 @@ MUTATIONS = [
         severity="outage",
         harm=f"printf 'Port 22\\nPort 2022\\n' > {_SSHD}/60-port.conf",
         batch="access",
-        mend=f"rm {_SSHD}/60-port.conf",
+        clean=f"rm {_SSHD}/60-port.conf",
     ),
     Mutation(
         finding="host.sshd:authorizedkeyscommand.value",
@@ -60,7 +59,7 @@ MUTATIONS = [
         f"> {_SSHD}/60-keys.conf",
         batch="access",
         host="gpu02",
-        mend=f"rm {_SSHD}/60-keys.conf",
+        clean=f"rm {_SSHD}/60-keys.conf",
     ),
     Mutation(
         finding=f"sshd.file:{_SSHD}/00-torchrack.conf.mode",
@@ -97,8 +96,6 @@ MUTATIONS = [
         severity="security",
         harm="useradd -o -u 0 -M toor",
         batch="access",
-        # userdel refuses an account whose uid has processes, as root's has.
-        mend="sed -i '/^toor:/d' /etc/passwd /etc/shadow; groupdel toor 2>/dev/null; true",
     ),
     Mutation(
         finding="host.sudoers:helpdesk",
@@ -137,7 +134,6 @@ MUTATIONS = [
         harm='p=$(sed -n \'s/.*"auth": "\\(.*\\)".*/\\1/p\' /etc/torchrack/docker/config.json | '
         'base64 -d | cut -d: -f2-); systemd-run -q --unit=careless sh -c "sleep 600; : $p"',
         batch="access",
-        mend="systemctl stop careless",
     ),
     Mutation(
         finding="host.secret:token-of-notebook.shown",
@@ -146,7 +142,6 @@ MUTATIONS = [
         'systemd-run -q --unit=careless sh -c "sleep 600; : $t"',
         batch="access",
         host="gpu02",
-        mend="systemctl stop careless",
     ),
     _listener("host.socket:tcp:9999", "0.0.0.0:9999"),
     _listener("host.socket:tcp:8888", "127.0.0.2:8888", host="gpu02"),

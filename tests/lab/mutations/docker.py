@@ -20,7 +20,7 @@ def _daemon(finding: str, options: str, *, host: str) -> Mutation:
         f'ExecStart=%s\\n\' "{start} {options}" > {_DROP_IN}; {_AGAIN}',
         batch="daemon",
         host=host,
-        mend=f"rm -r {_DROP_IN.rpartition('/')[0]}; {_AGAIN}",
+        clean=f"rm {_DROP_IN}.disabled",
     )
 
 
@@ -53,7 +53,6 @@ MUTATIONS = [
         harm=f"sed -i 's, -H fd://, -H fd:// -H tcp://127.0.0.1:2375,' {_DROP_IN}; {_AGAIN}",
         batch="daemon",
         host="gpu02",
-        mend=":",  # the drop-in goes with the one before
     ),
     Mutation(
         finding="host.kernel:net.ipv4.ip_forward.value",
@@ -77,7 +76,7 @@ MUTATIONS = [
         also=("host.container:notebook.port-8888",),
     ),
     Mutation(
-        finding="host.container:notebook.open",
+        finding="host.firewall:port-8888.redirect",
         severity="security",
         # Somebody else's server in the place of Jupyter, for those who come through a tunnel.
         harm="mkdir -p /run/open/api && echo '{}' > /run/open/api/status; "
@@ -85,8 +84,8 @@ MUTATIONS = [
         f"python3 -m http.server --bind 127.0.0.1 18888; {_redirect(8888)}; "
         "timeout 20 sh -c 'until ss -Hltn | grep -q :18888; do sleep 0.1; done'",
         batch="logins",
-        mend=f"{_redirect(8888).replace(' -I ', ' -D ')}; systemctl stop open-jupyter",
-        also=("host.firewall:port-8888.redirect",),
+        clean="systemctl stop open-jupyter",
+        also=("host.container:notebook.open",),
     ),
     Mutation(
         finding="host.firewall:port-2222.redirect",

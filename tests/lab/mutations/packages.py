@@ -58,7 +58,7 @@ MUTATIONS = [
         severity="security",
         harm=f"echo 'Unattended-Upgrade::Automatic-Reboot \"true\";' > {_APT}",
         batch="system",
-        mend=f"rm {_APT}",
+        clean=f"rm {_APT}.disabled",
     ),
     Mutation(
         finding="base.unattended-upgrades-apt-config-dump",
@@ -66,7 +66,7 @@ MUTATIONS = [
         harm=f"echo '#clear Unattended-Upgrade::Package-Blacklist;' > {_APT}",
         batch="system",
         host="gpu02",
-        mend=f"rm {_APT}",
+        clean=f"rm {_APT}.disabled",
     ),
     Mutation(
         finding="driver.second-source-of-nvidia-s-driver-repository",
@@ -88,7 +88,7 @@ MUTATIONS = [
         harm=f"echo nonsense > {_SOURCES}/mutation.list",
         batch="system",
         host="gpu02",
-        mend=f"rm {_SOURCES}/mutation.list",
+        clean=f"rm {_SOURCES}/mutation.list",
     ),
     Mutation(
         finding="host.system:packages.half-installed",
@@ -100,17 +100,16 @@ MUTATIONS = [
     Mutation(
         finding="host.driver:files.owner",
         severity="compat",
-        harm="touch /usr/bin/nvidia-uninstall",
+        harm="printf '#!/bin/sh\\nrm -- \"$0\"\\n' > /usr/bin/nvidia-uninstall; "
+        "chmod 755 /usr/bin/nvidia-uninstall",
         batch="system",
         host="gpu02",
-        mend="rm /usr/bin/nvidia-uninstall",
     ),
     Mutation(
         finding="host.docker:engine.source",
         severity="compat",
         harm="touch /usr/local/bin/dockerd",
         batch="system",
-        mend="rm /usr/local/bin/dockerd",
     ),
     Mutation(
         finding="host.system:clock.offset",

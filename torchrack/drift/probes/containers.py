@@ -96,5 +96,5 @@ def _finding(
         f"What holds the container {workload.name}: {aspect}",
         expected=expected,
         actual=actual,
-        fix=f"sudo systemctl restart {unit_name(workload.name)}, which makes the container anew",
+        fix=f"sudo systemctl restart {unit_name(workload.name)}, which starts the container anew",
     )
