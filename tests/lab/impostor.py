@@ -80,7 +80,7 @@ def gigabyte(channel: paramiko.Channel) -> None:
     try:
         for _ in range(2**14):
             channel.sendall(line)
-    except OSError:
+    except (OSError, EOFError):
         return
 
 

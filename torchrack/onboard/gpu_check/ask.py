@@ -23,7 +23,7 @@ _AROUND = 90
 """Seconds for what is around the container: making it, and removing it when it hangs."""
 
 
-def check_gpus(session: Session, settings: Settings, *, seconds: int = SECONDS) -> GpuCheck:
+def check_gpus(session: Session, settings: Settings, *, seconds: float = SECONDS) -> GpuCheck:
     """Count and use the GPUs of a deployed host, in two round trips.
 
     Args:
@@ -59,7 +59,7 @@ def count_script(settings: Settings) -> str:
     )
 
 
-def container_script(reference: str, user: str, seconds: int) -> str:
+def container_script(reference: str, user: str, seconds: float) -> str:
     """Return the script that runs the container and removes it.
 
     Args:

@@ -17,7 +17,7 @@ _POWER = "power the server off and on; a GPU that stays away has a Xid in dmesg:
 
 
 def judge(
-    host: str, before: Counted, chosen: Chosen | None, inside: InContainer | None, *, seconds: int
+    host: str, before: Counted, chosen: Chosen | None, inside: InContainer | None, *, seconds: float
 ) -> GpuCheck:
     """Return the counts and what is wrong with them.
 
@@ -58,7 +58,7 @@ class _Case:
     before: Counted
     chosen: Chosen | None
     inside: InContainer | None
-    seconds: int
+    seconds: float
 
     def notes(self) -> Iterator[str]:
         """Yield what is no fault, and has to be known to read the counts."""
