@@ -88,9 +88,15 @@ printf '%s\n' "$info"
 [ -z "$overrides" ] || printf '%s\n' "$overrides"
 echo "==rc $rc"
 echo ==xid
-dmesg --time-format iso 2>/dev/null | grep 'NVRM: Xid' | tail -n 100
-dmesg >/dev/null 2>&1
-echo "==rc $?"
+echo "boot $(($(date +%s) - $(cut -d. -f1 /proc/uptime)))"
+dmesg --time-format iso 2>/dev/null | grep 'NVRM: Xid' | tail -n 100 | sed 's/^/ring /'
+# The journal knows of boots before this one. It ends with 1 where nothing fits, without a word.
+said=$(timeout -k 2 20 journalctl -q --no-pager -o short-unix --since=-7days -n 100 -g 'NVRM: Xid' \
+    _TRANSPORT=kernel 2>&1)
+rc=$?
+[ "$rc" != 0 ] || [ -z "$said" ] || printf '%s\n' "$said" | sed 's/^/journal /'
+[ "$rc" != 1 ] || [ -n "$said" ] || rc=0
+echo "==rc $rc"
 echo ==gpus
 found=0 count=0
 for d in /sys/bus/pci/devices/*; do

@@ -133,6 +133,17 @@ def test_what_was_there_at_a_check_can_be_read(nights, tmp_path: Path):
     ]
 
 
+def test_it_knows_when_each_host_was_checked_last(tmp_path: Path):
+    path = tmp_path / "f.sqlite"
+    first, second = night(0, "a"), night(1)
+    record(path, first, "drift")
+    unreachable = replace(second, hosts=(replace(second.hosts[0], checked=()),))
+    record(path, unreachable, "incomplete")
+    assert history.read(path).hosts == {"gpu01": first.started}
+    record(path, second, "in_sync")
+    assert history.read(path).hosts == {"gpu01": second.started}
+
+
 def test_a_span_says_since_which_deploy(tmp_path: Path):
     path = tmp_path / "f.sqlite"
     deployed = Deployed("1" * 40, FIRST, "ann@desk")
@@ -152,6 +163,7 @@ def test_a_file_of_the_first_version_is_read_and_goes_on(tmp_path: Path):
             "'2026-11-01T03:00:00+00:00', 1);"
         )
     assert [(one.id, one.deploy) for one in history.read(path).spans] == [("a", None)]
+    assert history.read(path).hosts == {}
     seen = record(path, night(1, "a", "b"), "drift")
     assert seen["gpu01", "a"].first == FIRST
     assert len(history.read(path).spans) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shlex
 import subprocess
@@ -136,7 +137,7 @@ def ids(judge, lines: list[str], **drift: object) -> list[str]:
         (system.judge, SYSTEM),
         (firewall.judge, FIREWALL),
         (secrets.judge, []),
-        (xid.judge, []),
+        (xid.judge, ["boot 1000"]),
     ],
 )
 def test_a_healthy_host_has_no_finding(judge, lines):
@@ -526,20 +527,47 @@ def test_a_daemon_that_gives_no_answer(answer: object):
 
 
 XID_79 = (
-    "2026-11-24T03:00:00,123456+00:00 NVRM: Xid (PCI:0000:1A:00): 79, pid='<unknown>', "
+    "ring 2026-11-24T03:00:00,123456+00:00 NVRM: Xid (PCI:0000:1A:00): 79, pid='<unknown>', "
     "name=<unknown>, GPU has fallen off the bus."
 )
 
 
 def test_an_xid_with_what_to_do():
-    lines = [XID_79.replace("03:00:00", "02:00:00"), XID_79]
+    lines = ["boot 1000", XID_79.replace("03:00:00", "02:00:00"), XID_79]
     (finding,) = xid.judge(lines, subject())
     assert finding.id == "host.gpu:0000:1a:00.xid-79"
     assert (finding.kind, finding.severity) == ("hardware", "outage")
-    assert "2 times, last 2026-11-24T03:00:00" in finding.actual
+    assert "2 times, last 2026-11-24 03:00:00+00:00: pid" in finding.actual
     assert "restart the server" in finding.fix
     assert finding.when is not None
     assert finding.when.hour == 3
+
+
+def _journal(seconds: int) -> str:
+    return f"journal {seconds}.25 gpu01 kernel: {XID_79.split(maxsplit=2)[2]}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([_journal(400)], ""),  # the last check told it
+        ([_journal(600)], "once (1 since the last check)"),
+        ([_journal(1400)], "once (1 since the last check)"),
+        ([_journal(600), _journal(1400), XID_79], "2 times (2 since the last check)"),
+        ([_journal(1400), _journal(1500), XID_79], "2 times (2 since the last check)"),
+    ],
+)
+def test_xids_of_an_earlier_boot_are_told_once(lines: list[str], told: str):
+    checked = dt.datetime.fromtimestamp(500, dt.timezone.utc)
+    found = list(xid.judge(["boot 1000", *lines], replace(subject(), checked=checked)))
+    assert [one.actual.partition(", last ")[0] for one in found] == [told] * bool(told)
+    unchecked = xid.judge(["boot 1000", _journal(600)], subject())
+    assert list(unchecked) == []
+
+
+def test_no_time_of_the_boot_is_no_answer():
+    with pytest.raises(ValueError, match="isoformat"):
+        list(xid.judge([XID_79], subject()))
 
 
 @pytest.mark.parametrize(
@@ -548,7 +576,7 @@ def test_an_xid_with_what_to_do():
 def test_what_the_catalogue_says(code: int, severity: str):
     assert xid.action(code)["severity"] == severity
     line = XID_79.replace(": 79,", f": {code},")
-    assert len(ids(xid.judge, [line])) == (severity != "none")
+    assert len(ids(xid.judge, ["boot 1000", line])) == (severity != "none")
 
 
 def test_each_code_stands_in_the_catalogue_once():
@@ -567,7 +595,7 @@ GOOD = (
     ("accounts", ACCOUNTS, 0),
     ("system", SYSTEM, 0),
     ("docker", [json.dumps(INFO)], 0),
-    ("xid", [], 0),
+    ("xid", ["boot 1000"], 0),
     ("gpus", [], 0),
     ("containers", CONTAINERS, 0),
     ("firewall", FIREWALL, 0),

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -47,6 +47,7 @@ def check(
     inventory: str,
     answered: Callable[[], None] = lambda: None,
     seconds: float | None = None,
+    last: Mapping[str, dt.datetime] | None = None,
 ) -> Result:
     """Check hosts against the operations that a deploy would run on them.
 
@@ -56,6 +57,7 @@ def check(
         inventory: path of the inventory, for messages.
         answered: called after each host.
         seconds: how long it may take; hosts that have not answered by then could not be checked.
+        last: when hosts were checked before this, as far as that is known.
 
     Raises:
         TorchrackError: the deploy file can't be loaded.
@@ -64,7 +66,7 @@ def check(
     stages = tuple(s for s in stages_of(deploy_file) if name_of(s) not in ALWAYS)
     state = StateStandIn(list(fleet), deploy_file)
     file = memory.path_of(inventory)
-    checker = _Checker(stages, state, inventory, memory.recall(file))
+    checker = _Checker(stages, state, inventory, memory.recall(file), last or {})
     for host in fleet:
         checker.prepare(host)
     with ctx_state.use(state):
@@ -115,6 +117,7 @@ class _Checker:
     state: StateStandIn
     inventory: str
     recalled: dict[str, list[Request]]
+    last: Mapping[str, dt.datetime] = field(default_factory=dict)
     asked: dict[str, list[Request]] = field(default_factory=dict)
     turn: Lock = field(default_factory=Lock)
 
@@ -154,7 +157,7 @@ class _Checker:
         else:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = [one for one in unique(asked[3:]) if one.command in answers.used]
-        subject = subject_of(session.host, shown.get(survey.command), times)
+        subject = subject_of(session.host, shown.get(survey.command), times, self.last.get(name))
         seen = probes.judge(shown.get(probe.command), subject)
         found = _once((*evaluation.findings, *_no_stamp(context, stamp), *seen))
         return HostResult(

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torchrack.drift.model import Finding, Result
@@ -24,7 +24,7 @@ FLAPS = 3
 FLAP_DAYS = 14
 
 _SCHEMA = """
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 CREATE TABLE IF NOT EXISTS checks (
     number INTEGER PRIMARY KEY, started TEXT NOT NULL, verdict TEXT NOT NULL
 );
@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS spans (
     first TEXT NOT NULL, last TEXT NOT NULL, open INTEGER NOT NULL, deploy TEXT
 );
 CREATE INDEX IF NOT EXISTS spans_of ON spans (host, id);
+CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, last TEXT NOT NULL);
 """
 _SPANS = "SELECT host, id, first, last, open, deploy FROM spans ORDER BY first, host, id"
 _SPANS_OF_1 = _SPANS.replace("deploy", "NULL")
@@ -89,10 +90,11 @@ class Span:
 
 @dataclass(frozen=True)
 class History:
-    """What the file holds: checks and spans, the oldest first."""
+    """What the file holds: checks and spans, the oldest first, and each host's last whole check."""
 
     checks: tuple[Check, ...] = ()
     spans: tuple[Span, ...] = ()
+    hosts: Mapping[str, dt.datetime] = field(default_factory=dict)
 
     def at(self, check: Check) -> tuple[Span, ...]:
         """Return the findings of a check, with those still open of hosts that it did not reach."""
@@ -158,9 +160,16 @@ def read(path: Path) -> History:
                         _SPANS if _has_deploys(database) else _SPANS_OF_1
                     )
                 ),
+                {name: _time(last) for name, last in database.execute(_hosts(database))},
             )
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:
         raise HistoryError(f"{path}: {error}") from error
+
+
+def _hosts(database: sqlite3.Connection) -> str:
+    """The query for hosts; files before version 3 have none."""
+    known = list(database.execute("SELECT 1 FROM sqlite_master WHERE name = 'hosts'"))
+    return "SELECT name, last FROM hosts" if known else "SELECT '', '' WHERE 0"
 
 
 def _has_deploys(database: sqlite3.Connection) -> bool:
@@ -204,6 +213,10 @@ def _record(
         "INSERT INTO spans (host, id, first, last, open, deploy) VALUES (?, ?, ?, ?, 1, ?)",
         [(*key, now, now, deploys.get(key[0])) for key in there.keys() - open_.keys()],
     )
+    database.executemany(
+        "INSERT OR REPLACE INTO hosts (name, last) VALUES (?, ?)",
+        [(one.name, now) for one in result.hosts if _was_checked(one.name, result)],
+    )
     _forget(database)
     return _seen(database, there, result.started)
 
@@ -223,6 +236,7 @@ def _forget(database: sqlite3.Connection) -> None:
     database.execute(
         "DELETE FROM spans WHERE NOT open AND last < (SELECT min(started) FROM checks)"
     )
+    database.execute("DELETE FROM hosts WHERE last < (SELECT min(started) FROM checks)")
 
 
 def _seen(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +60,7 @@ def look(
             inventory=str(inventory),
             answered=lambda: progress.advance(task),
             seconds=seconds,
+            last=_last(inventory),
         )
     result = replace(
         result,
@@ -69,6 +70,14 @@ def look(
     whole = whole_fleet and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()
     return waivers.apply(result, known, today=today, file=shown(file), whole=whole)
+
+
+def _last(inventory: Path) -> Mapping[str, dt.datetime]:
+    """When each host was checked last; who keeps this check says why it is not known."""
+    try:
+        return history.read(history.path_of(inventory)).hosts
+    except history.HistoryError:
+        return {}
 
 
 def remember(inventory: Path, checked: waivers.Waived) -> tuple[Seen, history.History]:

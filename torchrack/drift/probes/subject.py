@@ -31,6 +31,7 @@ class Subject:
         own_keys: public keys that the inventory itself logs in with.
         gpus: PCI id to the number of GPUs when the host was locked; None where it is not.
         first_login: the account that it was onboarded by, whose keys are known.
+        checked: when it was checked last; None where that is not known.
     """
 
     host: str
@@ -41,6 +42,7 @@ class Subject:
     own_keys: tuple[str, ...] = ()
     gpus: Mapping[str, int] | None = None
     first_login: str | None = None
+    checked: dt.datetime | None = None
 
     def finding(
         self,
@@ -82,13 +84,19 @@ class Subject:
         )
 
 
-def subject_of(host: FleetHost, survey: Output | None, times: Sequence[float]) -> Subject:
+def subject_of(
+    host: FleetHost,
+    survey: Output | None,
+    times: Sequence[float],
+    checked: dt.datetime | None = None,
+) -> Subject:
     """Return a host as its probes are judged by.
 
     Args:
         host: the host.
         survey: what HostSurvey's command printed there.
         times: this machine's time before the probes went over and after their answer.
+        checked: when it was checked last.
     """
     lock = lock_of(host.data)
     group = lock.group(host.name) if lock else None
@@ -100,6 +108,7 @@ def subject_of(host: FleetHost, survey: Output | None, times: Sequence[float]) -
         answered=times[1],
         own_keys=_own_keys(host),
         first_login=host.data.get("_first_login"),
+        checked=checked,
         gpus=group.found.gpus if group else None,
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -14,38 +16,74 @@ from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
 
 _MESSAGE = re.compile(
-    r"(?P<when>\S+) .*NVRM: Xid \(PCI:(?P<gpu>[0-9a-fA-F:.]+)\): (?P<code>\d+),? ?(?P<rest>.*)"
+    r"(?P<from>ring|journal) (?P<when>\S+) .*"
+    r"NVRM: Xid \(PCI:(?P<gpu>[0-9a-fA-F:.]+)\): (?P<code>\d+),? ?(?P<text>.*)"
 )
-"""``2026-11-24T03:00:00,123456+00:00 NVRM: Xid (PCI:0000:1a:00): 79, pid=..., GPU has...``"""
+"""``ring 2026-11-24T03:00:00,123456+00:00 NVRM: Xid (PCI:0000:1a:00): 79, pid=..., GPU has...``"""
+
+
+@dataclass(frozen=True)
+class _Xid:
+    """One message: where it was read, when it was written, and what it says."""
+
+    source: str
+    when: dt.datetime
+    text: str
 
 
 def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
-    """Yield a finding for each kind of Xid of each GPU since the boot that asks for an act.
+    """Yield a finding for each kind of Xid of each GPU that asks for an act.
+
+    Those since the boot are told until the next one; those of an earlier boot once, by the first
+    check after them.
 
     Args:
-        lines: of the kernel's log, with ISO times.
+        lines: "boot SECONDS" since the epoch; "ring" and a line of the kernel's log, with an ISO
+            time; "journal" and one of the journal's, with seconds since the epoch.
         subject: the host.
+
+    Raises:
+        ValueError: the time of the boot, or of a message, is none.
     """
-    last: dict[tuple[str, int], tuple[int, re.Match[str]]] = {}
-    for match in filter(None, map(_MESSAGE.search, lines)):
-        key = (match["gpu"].lower(), int(match["code"]))
-        count = last[key][0] if key in last else 0
-        last[key] = (count + 1, match)
-    for (gpu, code), (count, match) in sorted(last.items()):
-        row = action(code)
-        if row["severity"] == "none":
+    words = [line.split() for line in lines]
+    boot = _time(next((one[1] for one in words if one[0] == "boot"), ""))
+    read: dict[tuple[str, int], list[_Xid]] = defaultdict(list)
+    for match in filter(None, map(_MESSAGE.fullmatch, lines)):
+        message = _Xid(match["from"], _time(match["when"]), match["text"])
+        read[match["gpu"].lower(), int(match["code"])].append(message)
+    for (gpu, code), messages in sorted(read.items()):
+        row, told = action(code), _told(messages, boot, subject.checked)
+        if row["severity"] == "none" or not told:
             continue
-        times = f"{count} times, last " if count > 1 else ""
         yield subject.finding(
             f"gpu:{gpu}.xid-{code}",
             f"Xid {code} of the GPU {gpu}",
-            expected="no such message since the boot",
-            actual=f"{times}{match['when']}: {match['rest']}"[:200],
+            expected="no such message since the boot, nor since the last check",
+            actual=f"{_times(told, subject.checked)}{told[-1].when.isoformat(' ', 'seconds')}: "
+            f"{told[-1].text}"[:200],
             fix=str(row["action"]),
             kind="hardware",
             severity=row["severity"],
-            when=_time(match["when"]),
+            when=told[-1].when,
         )
+
+
+def _told(messages: Sequence[_Xid], boot: dt.datetime, checked: dt.datetime | None) -> list[_Xid]:
+    """Those since the boot, and before it those that no check has seen; the oldest first."""
+    ring = [one for one in messages if one.source == "ring"]
+    journal = [one for one in messages if one.source == "journal"]
+    before = [one for one in journal if one.when < boot and checked and one.when > checked]
+    # The kernel's log is short, and the journal may have lost some: they hold the same messages,
+    # whose times differ a little.
+    since = [one for one in journal if one.when >= boot]
+    return sorted([*before, *max(ring, since, key=len)], key=lambda one: one.when)
+
+
+def _times(told: Sequence[_Xid], checked: dt.datetime | None) -> str:
+    new = sum(one.when > checked for one in told) if checked else 0
+    counted = f"{len(told)} times" if len(told) > 1 else "once"
+    since = f" ({new} since the last check)" if checked else ""
+    return f"{counted}{since}, last "
 
 
 def action(code: int) -> dict[str, Any]:
@@ -59,11 +97,11 @@ def action(code: int) -> dict[str, Any]:
     }
 
 
-def _time(text: str) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(text.replace(",", "."))
-    except ValueError:
-        return None
+def _time(text: str) -> dt.datetime:
+    """Read seconds since the epoch, or an ISO time with the comma that dmesg writes."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return dt.datetime.fromtimestamp(float(text), dt.timezone.utc)
+    return dt.datetime.fromisoformat(text.replace(",", "."))
 
 
 @cache
