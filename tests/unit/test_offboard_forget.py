@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
 import pytest
 
-from torchrack import hosts_file
+from torchrack import exclusive, hosts_file
 from torchrack.inventory import FleetHost
 from torchrack.lock import file as lock_file
 from torchrack.lock.model import Found, Group, Lock, LockedDriver
@@ -68,6 +70,29 @@ def test_takes_it_out_of_all_three_files(host: FleetHost, tmp_path: Path) -> Non
     known = tmp_path / "fleet.known_hosts"
     assert not pins.pinned(known, "192.0.2.12", 22)
     assert pins.pinned(known, "192.0.2.11", 22)
+
+
+def test_waits_for_a_run_that_changes_the_lock(
+    host: FleetHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another run adds to the lock meanwhile is not lost."""
+    (tmp_path / "fleet.hosts.yml").unlink()
+    (tmp_path / "hosts").mkdir()
+    data = {**host.data, "_hosts_file": str(tmp_path / "hosts" / "fleet.hosts.yml")}
+    (tmp_path / "hosts" / "fleet.hosts.yml").write_text(HOSTS)
+    other = ExitStack()
+    other.enter_context(exclusive.exclusive(tmp_path))
+
+    def added(_seconds: float) -> None:
+        lock = Lock(schema=1, groups=(group("gpu01", "gpu02", "gpu03"),))
+        lock_file.write(tmp_path / "fleet.lock.yml", lock, tmp_path / "fleet.py")
+        other.close()
+
+    monkeypatch.setattr(exclusive.time, "sleep", added)
+    forget(replace(host, data=data))
+    lock = lock_file.read(tmp_path / "fleet.lock.yml")
+    assert lock is not None
+    assert [one.hosts for one in lock.groups] == [("gpu01", "gpu03")]
 
 
 def test_goes_on_where_an_earlier_run_ended(host: FleetHost, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,7 @@ from torchrack.commands.fleet import limited, read_fleet
 from torchrack.commands.lock_text import render
 from torchrack.contract.conflicts import conflict_problems
 from torchrack.errors import ProblemsError
+from torchrack.exclusive import exclusive
 from torchrack.inventory import FleetHost
 from torchrack.lock import file
 from torchrack.lock.changes import changes, consequences
@@ -53,19 +56,32 @@ def lock(
     fleet = read_fleet(inventory, "lock")
     chosen = limited(fleet, limit or [], "lock")
     path = Path(fleet[0].data["_lock_file"])
-    old = _old(path)
-    made = _make(fleet, chosen, old, free)
-    status = _tell(fleet, old, made, path, as_json=as_json)
-    if made.conflicts:
-        raise typer.Exit(2)
-    stale = file.text(made.lock, inventory) != _text(path)
-    if check:
+    with nullcontext() if check else _alone(path):
+        old = _old(path)
+        made = _make(fleet, chosen, old, free)
+        status = _tell(fleet, old, made, path, as_json=as_json)
+        if made.conflicts:
+            raise typer.Exit(2)
+        stale = file.text(made.lock, inventory) != _text(path)
+        if check:
+            if stale:
+                typer.echo(f"torchrack lock: {file.shown(path)} would change", err=True)
+            raise typer.Exit(1 if stale else status)
         if stale:
-            typer.echo(f"torchrack lock: {file.shown(path)} would change", err=True)
-        raise typer.Exit(1 if stale else status)
-    if stale:
-        _write(path, made.lock, inventory)
+            _write(path, made.lock, inventory)
     raise typer.Exit(status)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep an onboarding, say, from changing the lock between its reading and its writing."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(path.parent))
+        except OSError as error:
+            typer.echo(f"torchrack lock: {file.shown(path.parent)}: {error.strerror}", err=True)
+            raise typer.Exit(1) from None
+        yield
 
 
 def _parts(names: list[str]) -> frozenset[Part]:

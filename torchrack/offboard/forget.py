@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torchrack import hosts_file
 from torchrack.errors import ProblemsError, TorchrackError
+from torchrack.exclusive import exclusive
 from torchrack.inventory import FleetHost
 from torchrack.lock import file as lock_file
 from torchrack.lock.model import Lock
@@ -65,10 +66,11 @@ def without(lock: Lock, name: str) -> Lock:
 
 def _unlock(host: FleetHost, inventory: Path) -> bool:
     path = Path(host.data["_lock_file"])
-    lock = lock_file.read(path)
-    if lock is None or lock.group(host.name) is None:
-        return False
-    lock_file.write(path, without(lock, host.name), inventory)
+    with exclusive(path.parent):
+        lock = lock_file.read(path)
+        if lock is None or lock.group(host.name) is None:
+            return False
+        lock_file.write(path, without(lock, host.name), inventory)
     return True
 
 
