@@ -21,6 +21,7 @@ from torchrack.errors import ProblemsError, TorchrackError
 from torchrack.inventory import load_open
 from torchrack.lock.file import shown
 from torchrack.onboard.asked import OWN, credentials, rows_of
+from torchrack.onboard.credentials import Given
 from torchrack.onboard.hosts_list import Row
 from torchrack.onboard.joining import ADMIN, Joining, join
 from torchrack.onboard.model import STEPS, StepName
@@ -38,6 +39,9 @@ _LOGIN = "First login (one of these; a password beside a key is sudo's)"
 _HOST = "The server"
 _KEYS = "Host keys"
 _PREPARE = "Before it boots (no host is contacted; the file holds its private host key)"
+
+_BEFORE_LOGIN = ("probe", "host-key")
+"""Steps for which nobody has to say who logs in, and with what."""
 
 
 def onboard(
@@ -157,8 +161,12 @@ def onboard(
         _refuse("nobody can be asked here: give --yes, or --dry-run to look only")
     _check_deploy_file(deploy_file)
     with _told():
-        joinings = _joinings(inventory, hosts, options)
-        given = credentials(joinings, cache(_password) if ask_password else None)
+        if last in _BEFORE_LOGIN:
+            joinings = _joinings(inventory, hosts, {**options, "user": user or ADMIN})
+            given: dict[str, Given | None] = dict.fromkeys(one.newcomer.name for one in joinings)
+        else:
+            joinings = _joinings(inventory, hosts, options)
+            given = credentials(joinings, cache(_password) if ask_password else None)
     signal.signal(signal.SIGTERM, _interrupt)
     with Show(console(), [joining.newcomer.name for joining in joinings], len(STEPS)) as show:
         person = _Person(show)
