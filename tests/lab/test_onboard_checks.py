@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +12,16 @@ import pytest
 
 from lab import network, state
 from tests.lab.harness import Lab
+from tests.lab.leaks import holding, left_on, watched_arguments
 from tests.lab.newcomers import Fleet, Server, ended, not_ready
 
 TRUST = "--trust-on-first-use"
+
+KILLED_BEFORE_THE_DEPLOY = (
+    *("probe", "host-key", "login", "facts", "preflight", "contract", "admin", "inventory"),
+    "lock",
+)
+"""Steps in which a run is killed here."""
 
 
 # Names and addresses
@@ -168,58 +175,7 @@ def test_no_password_is_left_anywhere(fleet: Fleet, bare: Server) -> None:
     assert account.password not in done.output
     ours = [fleet.folder, Path(fleet.environment["XDG_CACHE_HOME"])]
     assert holding(account.password, *ours) == []
-    theirs = bare.root(
-        "journalctl --no-pager -o cat > /run/journal; "
-        f"grep -rlsF -e '{account.password}' "
-        "/etc /home /root /tmp /run /var/log /var/tmp /var/lib/torchrack || true"
-    )
-    assert theirs.split() == []
-
-
-def holding(secret: str, *folders: Path) -> list[Path]:
-    """The files that hold a secret."""
-    return [
-        path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file() and secret.encode() in path.read_bytes()
-    ]
-
-
-class Seen:
-    """Command lines with a secret, of all processes of this machine and of the lab's servers."""
-
-    def __init__(self, secret: str) -> None:
-        self.looks = 0
-        self.found: list[str] = []
-        self._secret = secret.encode()
-
-    def look(self) -> None:
-        self.looks += 1
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = process.read_bytes()
-            except OSError:  # it has ended
-                continue
-            if self._secret in words:
-                self.found.append(words.decode(errors="replace").replace("\0", " "))
-
-
-@contextmanager
-def watched_arguments(secret: str) -> Iterator[Seen]:
-    seen, over = Seen(secret), threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.05):
-            seen.look()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        watcher.join()
+    assert left_on(bare, account.password) == []
 
 
 # Several at once
@@ -258,12 +214,24 @@ def test_ten_servers_at_once(fleet: Fleet, bare: Server, ten: Path) -> None:
 # Killed
 
 
+def test_killed_in_the_first_step_and_started_again(fleet: Fleet, bare: Server) -> None:
+    """While it waits for a server's first word."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address, port = silent.getsockname()
+        named = ("--name", bare.name, "--address", address, "--port", str(port))
+        run = fleet.start(*named, TRUST, "--yes", *bare.first.options)
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            run.kill()
+    assert fleet.files() == {}
+    ended(fleet.onboard(bare, TRUST, "--until", "login", *bare.first.options), 0)
+
+
 def test_killed_in_each_step_and_started_again(fleet: Fleet, bare: Server) -> None:
     """Nothing is half-written, and the same command goes on."""
     without_admin(bare)
     asked = (*fleet.asked(bare), TRUST, "--until", "lock", *bare.first.options)
-    steps = ("probe", "host-key", "login", "facts", "preflight", "contract", "admin", "inventory")
-    for before in steps:
+    for before in KILLED_BEFORE_THE_DEPLOY[:-1]:  # a step is told when it ends
         run = fleet.start(*asked)
         run.wait_for(bare.name, f"  {before} ")
         run.kill()

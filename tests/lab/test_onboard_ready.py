@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab.harness import BIN, INVENTORY, Done, Lab, wait_for
+from tests.lab.leaks import holding, left_on, watched_arguments
 from tests.lab.newcomers import Fleet, Server, ended, not_ready
+from tests.lab.test_onboard_checks import KILLED_BEFORE_THE_DEPLOY
+from torchrack.onboard.model import STEPS
 
 LOST = "/run/nvidia-lab/state.json"
+KILLED = ("deploy", "gpu", "state")
+"""Steps in which a run is killed here."""
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +86,9 @@ def test_the_pages_hold_the_proof(ready: Server, home: Fleet) -> None:
 def test_onboarded_twice_and_killed_in_between(ready: Server, home: Fleet) -> None:
     """Each run goes on, proves it anew, and changes nothing."""
     files = home.files()
-    for words in (
-        (ready.name, " deploy ", " already "),
-        (" gpu ", "in nvidia-smi"),
-    ):
+    for before in KILLED[:-1]:  # a step is told when it ends
         run = home.start(*home.asked(ready))
-        run.wait_for(*words)
+        run.wait_for(ready.name, f"  {before} ")
         run.kill()
         assert home.files() == files
     again = home.onboard(ready, "--json", timeout=600)
@@ -115,15 +119,45 @@ def ubuntu(bare_lab: Lab) -> Iterator[Server]:
     server.remove()
 
 
+def test_no_step_is_left_out_of_those_that_runs_are_killed_in() -> None:
+    assert (*KILLED_BEFORE_THE_DEPLOY, *KILLED) == STEPS
+
+
 def test_killed_in_the_first_deploy_and_started_again(ubuntu: Server, home: Fleet) -> None:
-    """By password to an Ubuntu; the second run ends in a server that is ready."""
+    """By password to an Ubuntu; the second run ends in a server that is ready.
+
+    The secrets show nowhere in all this: neither in an argument, nor in what it leaves behind.
+    """
     asked = (*home.asked(ubuntu), "--trust-on-first-use", *ubuntu.first.by_password)
-    run = home.start(*asked)
-    run.wait_for("deploy: sshd")
-    wait_for(lambda: bool(ubuntu.root("pgrep -x dpkg", check=False)), "dpkg to unpack a driver")
-    run.kill()
-    done = home.run(*home.command(*asked, "--json"), timeout=900, check=False)
+    password = ubuntu.first.password
+    pull = Path(home.state["registry"]["pull_password_file"]).read_text().strip()
+    with watched_arguments(password, pull) as seen:
+        run = home.start(*asked)
+        run.wait_for("deploy: sshd")
+        wait_for(lambda: bool(ubuntu.root("pgrep -x dpkg", check=False)), "dpkg to unpack a driver")
+        run.kill()
+        done = home.run(*home.command(*asked, "--json"), timeout=900, check=False)
     ended(done, 0)
     assert told(done)["verdict"] == "ready"
     assert states(done)["admin"] == "already"
-    assert ubuntu.first.password not in done.output
+    assert seen.looks > 100
+    assert seen.found == []
+    for secret in (password, pull):
+        assert secret not in "".join([*run.heard, done.output])
+        assert holding(secret, home.folder, Path(home.environment["XDG_CACHE_HOME"])) == []
+    assert left_on(ubuntu, password) == []
+
+
+def test_a_password_that_shows_is_seen(ubuntu: Server, tmp_path: Path) -> None:
+    """What looks for it finds it, where it was put."""
+    password = ubuntu.first.password
+    (tmp_path / "notes").write_text(f"it is {password}!")
+    assert holding(password, tmp_path) == [tmp_path / "notes"]
+    ubuntu.root(f"echo 'it is {password}' > /var/log/careless")
+    assert left_on(ubuntu, password) == ["/var/log/careless"]
+    ubuntu.root("rm /var/log/careless")
+    with watched_arguments(password) as seen:
+        command = ["sh", "-c", 'read -r _ || : "$1"', "sh", password]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as careless:
+            wait_for(lambda: bool(seen.found), "the argument to be seen", timeout=30)
+            careless.communicate(b"\n")
