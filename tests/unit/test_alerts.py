@@ -7,6 +7,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,23 @@ def test_a_host_that_is_away_is_told_once_and_keeps_its_findings(
         (["sshd.x"], [], "drift"),
         (["host.unreachable"], [], "incomplete"),
         ([], ["host.unreachable"], "drift"),
+    ]
+
+
+def test_a_host_that_was_taken_out_of_the_inventory_is_told_once(
+    tmp_path: Path, hook: Hook
+) -> None:
+    target = webhook(tmp_path, hook.url)
+    before = checked(finding("gpu01", "sshd.x"))
+    result = before.result
+    after = Waived(replace(result, hosts=result.hosts[1:], whole=True), {})
+
+    for check in (before, Waived(replace(after.result, whole=False), {}), after, after):
+        told(tmp_path, target, check)
+
+    assert [(ids(m, "came"), ids(m, "went"), m["verdict"]) for m in hook.got] == [
+        (["sshd.x"], [], "drift"),
+        ([], ["sshd.x"], "in_sync"),
     ]
 
 

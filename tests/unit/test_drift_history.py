@@ -66,6 +66,27 @@ def test_a_host_that_was_not_checked_whole_keeps_its_findings(nights, checked):
     assert seen["gpu01", "a"].first == FIRST
 
 
+def test_a_host_that_is_in_the_inventory_no_longer_has_none(nights, tmp_path):
+    """A check of a part of the fleet says nothing of the others."""
+    others = (HostResult("gpu02", (), STAGES),)
+    nights(night(0, "a"), replace(night(1), hosts=others))
+    assert [one.open for one in history.read(tmp_path / "x" / "f.sqlite").spans] == [True]
+    nights(replace(night(2), hosts=others, whole=True))
+    past = history.read(tmp_path / "x" / "f.sqlite")
+    assert [one.open for one in past.spans] == [False]
+    assert [len(past.at(check)) for check in past.checks] == [1, 0, 0]
+
+
+def test_a_check_of_a_part_leaves_the_findings_of_the_fleet(tmp_path):
+    path = tmp_path / "f.sqlite"
+    about = Finding("-", "waivers.unused:x", "waivers", "drift", "cosmetic", "w", "e", "a", "f")
+    record(path, replace(night(0), fleet_findings=(about,), whole=True), "drift")
+    record(path, night(1), "in_sync")
+    assert [one.open for one in history.read(path).spans] == [True]
+    record(path, replace(night(2), whole=True), "in_sync")
+    assert [one.open for one in history.read(path).spans] == [False]
+
+
 def test_old_checks_are_forgotten(nights, tmp_path, monkeypatch):
     monkeypatch.setattr(history, "KEPT", 3)
     nights(night(0, "a"), *(night(number) for number in range(1, 9)))

@@ -115,6 +115,7 @@ def record(path: Path, result: Result, verdict: str) -> dict[tuple[str, str], Se
     """Add a check to the history; return host and id of each finding to what is known of it.
 
     Hosts that could not be reached keep their open findings: nobody knows that they are gone.
+    Those of a host that is in the inventory no longer end.
 
     Args:
         path: the fleet's file; one that is no history is moved aside.
@@ -206,7 +207,7 @@ def _record(
     for key, row in open_.items():
         if key in there:
             database.execute("UPDATE spans SET last = ? WHERE rowid = ?", (now, row))
-        elif _was_checked(key[0], result):
+        elif result.covers(key[0]):
             database.execute("UPDATE spans SET open = 0 WHERE rowid = ?", (row,))
     deploys = {one.name: one.deployed.told for one in result.hosts if one.deployed}
     database.executemany(
@@ -215,17 +216,10 @@ def _record(
     )
     database.executemany(
         "INSERT OR REPLACE INTO hosts (name, last) VALUES (?, ?)",
-        [(one.name, now) for one in result.hosts if _was_checked(one.name, result)],
+        [(one.name, now) for one in result.hosts if result.covers(one.name)],
     )
     _forget(database)
     return _seen(database, there, result.started)
-
-
-def _was_checked(host: str, result: Result) -> bool:
-    """Whether the check would have seen a finding of the host if it were still there."""
-    if host == "-":
-        return True
-    return any(one.name == host and one.checked == result.stages for one in result.hosts)
 
 
 def _forget(database: sqlite3.Connection) -> None:

@@ -94,6 +94,7 @@ class Result:
         stages: all stages that are checked, in the order of deploy.py, "host" last.
         hosts: in the order of the inventory.
         fleet_findings: findings that belong to no host.
+        whole: whether these are all hosts of the inventory, so that others are in it no longer.
     """
 
     fleet: str
@@ -102,8 +103,21 @@ class Result:
     stages: tuple[str, ...]
     hosts: tuple[HostResult, ...] = ()
     fleet_findings: tuple[Finding, ...] = ()
+    whole: bool = False
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, those of the fleet first."""
         return (*self.fleet_findings, *(one for host in self.hosts for one in host.findings))
+
+    def covers(self, host: str) -> bool:
+        """Return whether what was known of a host, and is not among these findings, is gone.
+
+        It is not where the host could not be checked whole, nor, by a check of a part of the
+        inventory, for the fleet and for other hosts.
+
+        Args:
+            host: its name, "-" for the fleet.
+        """
+        here = next((one for one in self.hosts if one.name == host), None)
+        return here.checked == self.stages if here else self.whole

@@ -66,6 +66,7 @@ def look(
         result,
         hosts=(*result.hosts, *(check.not_locked(problem) for problem in new)),
         fleet_findings=(*result.fleet_findings, *wrong),
+        whole=whole_fleet,
     )
     whole = whole_fleet and all(one.checked for one in result.hosts)
     today = dt.datetime.now(dt.timezone.utc).date()

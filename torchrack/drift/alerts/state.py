@@ -92,6 +92,7 @@ def change(state: State, checked: Waived) -> tuple[State, Message | None]:
     """Return what has to be told after a check, None where nothing changed.
 
     What was told of a host that could not be checked whole stays: nobody knows that it is gone.
+    What was told of one that is in the inventory no longer goes.
 
     Args:
         state: what was told last.
@@ -100,8 +101,7 @@ def change(state: State, checked: Waived) -> tuple[State, Message | None]:
     result = checked.result
     now = {(one.host, one.id): _told(one) for one in result.findings if checked.waiver(one) is None}
     known = {(one.host, one.id): one for one in state.findings}
-    whole = {"-", *(host.name for host in result.hosts if host.checked == result.stages)}
-    kept = {key: one for key, one in known.items() if key[0] not in whole and key not in now}
+    kept = {key: one for key, one in known.items() if key not in now and not result.covers(key[0])}
     came = _sorted(one for key, one in now.items() if key not in known)
     went = _sorted(one for key, one in known.items() if key not in now and key not in kept)
     after = verdict(checked)
