@@ -294,12 +294,17 @@ def test_a_daemon_that_runs_with_something_else(key: str, value: object, finding
     [
         ('tcp LISTEN 0 5 127.0.0.1:9000 *:* users:(("docker-proxy",pid=7))', "userland-proxy"),
         ('tcp LISTEN 0 5 127.0.0.1:2375 *:* users:(("dockerd",pid=7))', "api.2375"),
+        ('tcp LISTEN 0 5 *:2375 *:* users:(("dockerd",pid=7))', "api.2375"),
     ],
 )
 def test_what_docker_listens_on(line: str, finding: str):
-    assert ids(sockets.judge, [*SOCKETS, line]) == [f"host.docker:{finding}"]
+    override = "override /etc/systemd/system/docker.service.d/tcp.conf"
+    assert ids(sockets.judge, [*SOCKETS, line, override]) == [f"host.docker:{finding}"]
     if "dockerd" in line:
-        assert ids(sockets.judge, [*SOCKETS, line, "published 2375"]) == []
+        elsewhere = ids(sockets.judge, [*SOCKETS, line, override, "published 2375"])
+        assert elsewhere == ["host.socket:tcp:2375"] * ("*:2375" in line)
+        declared = ids(sockets.judge, [*SOCKETS, line, override], sockets=("tcp:2375",))
+        assert declared == []
     proxied = subject(docker=Docker(extra={"userland-proxy": True}))
     if "docker-proxy" in line:
         assert list(sockets.judge([*SOCKETS, line], proxied)) == []

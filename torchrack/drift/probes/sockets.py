@@ -48,7 +48,12 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     yield from _proxies(sockets, subject)
     yield from _sshd(sockets, wanted, places, subject)
     for protocol, address, port, program in sorted(sockets):
-        if program == "dockerd" and _is_local(address) and port not in published:
+        if f"{protocol}:{port}" in subject.settings.drift.sockets:
+            continue
+        declared = _declared(protocol, address, port, program, subject)
+        # Where its rules were flushed, dockerd holds ports of containers that are not published.
+        is_api = _is_local(address) or (bool(overrides) and not declared)
+        if program == "dockerd" and port not in published and is_api:
             yield subject.finding(
                 f"docker:api.{port}",
                 "Docker's API on a network socket",
@@ -57,7 +62,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 fix=f"{undo(overrides)}, and take hosts out of daemon.json",
                 severity="security",
             )
-        elif not _declared(protocol, address, port, program, subject):
+        elif not declared:
             yield subject.finding(
                 f"socket:{protocol}:{port}",
                 "A listening socket that nothing declares",
@@ -142,8 +147,6 @@ def _declared(protocol: str, address: str, port: int, program: str, subject: Sub
     settings = subject.settings
     ports = [one for workload in settings.workloads.containers for one in workload.ports]
     ours = {one.address for one in ports if protocol == "tcp" and one.host == port}
-    if f"{protocol}:{port}" in settings.drift.sockets:
-        return True
     if ours:
         # Where Docker holds it, or the container is down and nobody does; nobody else beside it.
         everywhere = {"*", "0.0.0.0", "::"}  # noqa: S104 - addresses as ss shows them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import shlex
 
@@ -40,7 +41,7 @@ def check_gpus(session: Session, settings: Settings, *, seconds: float = SECONDS
     inside: InContainer | None = None
     if before.on_pci and chosen is not None and before.images[chosen.name] is not None:
         text = container_script(chosen.reference, chosen.user, seconds)
-        answer = session.run(text, seconds=seconds + _GRACE + _AROUND)
+        answer = session.run(text, seconds=math.ceil(seconds) + _GRACE + _AROUND)
         inside = in_container(answer.out, answer.err)
     return judge(host, before, chosen, inside, seconds=seconds)
 
