@@ -14,6 +14,8 @@ from lab import network, state
 from tests.lab.harness import Lab
 from tests.lab.leaks import holding, left_on, watched_arguments
 from tests.lab.newcomers import Fleet, Server, ended, not_ready
+from torchrack import hosts_file
+from torchrack.lock import file as lock_file
 
 TRUST = "--trust-on-first-use"
 
@@ -180,35 +182,50 @@ def test_no_password_is_left_anywhere(fleet: Fleet, bare: Server) -> None:
 
 # Several at once
 
-PORTS = range(2201, 2210)
-
 
 @pytest.fixture
-def ten(bare: Server, tmp_path: Path) -> Iterator[Path]:
-    """A list of ten servers: nine SSH servers of one machine, and a port on which none listens."""
-    for port in PORTS:
-        bare.root(f"/usr/sbin/sshd -p {port} -o PidFile=/run/sshd-{port}.pid")
-    rows = [
-        f"  gpu{port}: {{address: {bare.address}, port: {port}, host_key: {bare.fingerprint!r}}}"
-        for port in [*PORTS, PORTS.stop]
-    ]
-    table = tmp_path / "hosts.yml"
-    table.write_text("\n".join(["hosts:", *rows]) + "\n")
-    yield table
-    bare.root("kill $(cat /run/sshd-22*.pid)")
+def ten(bare_lab: Lab) -> Iterator[list[Server]]:
+    servers = [Server(bare_lab, f"ten{number:02}", "--gpus", "h200:2") for number in range(10)]
+    for server in servers:  # where a lab of one's own is used, they are there already
+        without_admin(server)
+    yield servers
+    for server in servers:
+        server.remove()
 
 
-def test_ten_servers_at_once(fleet: Fleet, bare: Server, ten: Path) -> None:
-    """One that can not go on does not stop the others."""
-    options = ("--yes", "--json", "--until", "login", "--report", fleet.reports)
-    done = fleet.run(*fleet.command("--hosts", ten, *options, *bare.first.options), check=False)
-    ended(done, 1, f"Connection refused at {bare.address} port {PORTS.stop}")
-    verdicts = {host["name"]: host["verdict"] for host in json.loads(done.stdout)["servers"]}
-    assert verdicts == {f"gpu{port}": "stopped" for port in PORTS} | {
-        f"gpu{PORTS.stop}": "not_ready"
+def test_ten_servers_at_once(fleet: Fleet, ten: list[Server], tmp_path: Path) -> None:
+    """To the lock, where they share a deploy; an eleventh that can not go on stops none of them."""
+    refused = f"Connection refused at {ten[0].address} port 2222"
+    rows = {
+        server.name: {
+            "address": server.address,
+            "user": server.first.user,
+            "key": server.first.key_file,
+            "host_key": server.fingerprint,
+        }
+        for server in ten
     }
-    pins = fleet.pins.read_text()
-    assert all(f"[{bare.address}]:{port} " in pins for port in PORTS)
+    rows["shut"] = rows["ten00"] | {"port": 2222}
+    table = tmp_path / "hosts.yml"
+    table.write_text(json.dumps({"hosts": rows}))  # JSON is YAML
+    options = ("--yes", "--json", "--until", "lock", "--report", fleet.reports)
+    done = fleet.run(*fleet.command("--hosts", table, *options), check=False)
+    ended(done, 1, refused)
+    servers = json.loads(done.stdout)["servers"]
+    names = [server.name for server in ten]
+    assert {one["name"]: one["verdict"] for one in servers} == {
+        **dict.fromkeys(names, "stopped"),
+        "shut": "not_ready",
+    }
+    for one in servers[:10]:
+        done_there = [step["name"] for step in one["steps"] if step["state"] == "done"]
+        assert done_there == list(KILLED_BEFORE_THE_DEPLOY), one["name"]
+    assert sorted(hosts_file.read(fleet.hosts_file)["lab_hosts"]) == names
+    assert all(f"{server.address} " in fleet.pins.read_text() for server in ten)
+    lock = lock_file.read(fleet.lock_file)
+    assert lock is not None
+    assert sorted(name for group in lock.groups for name in group.hosts) == names
+    assert all("torchrack" in server.root("getent passwd torchrack") for server in ten)
 
 
 # Killed
