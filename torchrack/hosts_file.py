@@ -14,7 +14,7 @@ Changes touch the lines of their host alone: comments, order and quotes stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def proposing(path: Path, group: str, name: str, entry: Entry) -> Iterator[None]
             entries[name] = before
 
 
-def add(path: Path, group: str, name: str, entry: Entry) -> bool:
+def add(path: Path, group: str, name: str, entry: Entry, before: Collection[str] = ()) -> bool:
     """Write a host down; return whether the file changed, False where it is there like that.
 
     Args:
@@ -122,6 +122,7 @@ def add(path: Path, group: str, name: str, entry: Entry) -> bool:
         group: the group that it joins, made where it is missing.
         name: the host's name.
         entry: its connection.
+        before: names of hosts that it stands in front of, where they are there already.
 
     Raises:
         ProblemsError: name or address are taken, or the file is wrong; it is as it was.
@@ -135,7 +136,7 @@ def add(path: Path, group: str, name: str, entry: Entry) -> bool:
         _refuse(path, [*_misnamed(shown(path), name), *clashes(path, hosts, name, entry)])
         text = text or _HEAD.format(inventory=path.name.removesuffix(".hosts.yml") + ".py")
         values = entry.model_dump(exclude_defaults=True)
-        _write(path, lambda: yaml_lines.put(text, group, name, values))
+        _write(path, lambda: yaml_lines.put(text, group, name, values, before))
     return True
 
 

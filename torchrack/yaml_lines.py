@@ -8,7 +8,7 @@ keeps comments and order, too.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -29,7 +29,9 @@ def load(text: str) -> Any:
     return _yaml().load(text)
 
 
-def put(text: str, parent: str, key: str, value: Mapping[str, Any]) -> str:
+def put(
+    text: str, parent: str, key: str, value: Mapping[str, Any], before: Collection[str] = ()
+) -> str:
     """Return the text with one more entry, the last one of its parent.
 
     Args:
@@ -37,6 +39,7 @@ def put(text: str, parent: str, key: str, value: Mapping[str, Any]) -> str:
         parent: the key that the entry stands under; added where it is missing.
         key: its name, which is not there yet.
         value: plain values.
+        before: names of entries that it stands in front of, where no comment would come between.
 
     Raises:
         CommentsError: a comment would be lost.
@@ -52,6 +55,9 @@ def put(text: str, parent: str, key: str, value: Mapping[str, Any]) -> str:
         entries = data[parent]
         first = data.lc.key(parent)[0]
         at = _last(lines, first, _end(data, parent, len(lines))) + 1
+        follower = min((entries.lc.key(one)[0] for one in before if one in entries), default=at)
+        if lines[follower - 1].strip()[:1] not in ("", "#"):
+            at = follower
         column = entries.lc.key(next(iter(entries)))[1] if entries else _indent(data)
         lines[at:at] = _block({key: dict(value)}, _indent(data), column)
     wanted = _plain(data)

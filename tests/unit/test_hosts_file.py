@@ -72,6 +72,23 @@ def test_a_new_host_is_three_new_lines(file: Path) -> None:
     assert read(file)["gpu"]["gpu07"] == NEW
 
 
+def test_many_stand_in_the_order_in_which_they_were_named(tmp_path: Path) -> None:
+    path = tmp_path / "lab.hosts.yml"
+    names = ["d", "b", "c", "a"]
+    for name in ("c", "a", "d", "b"):
+        entry = Entry(address=f"{name}.example.org")
+        add(path, "gpu", name, entry, before=names[names.index(name) + 1 :])
+    assert list(read(path)["gpu"]) == names
+
+
+def test_none_comes_between_a_comment_and_its_host(tmp_path: Path) -> None:
+    path = tmp_path / "lab.hosts.yml"
+    text = "gpu:\n  a:\n    address: a\n  # of b\n  b:\n    address: b\n"
+    path.write_text(text)
+    add(path, "gpu", "gpu07", NEW, before=["b"])
+    assert path.read_text().startswith(text)
+
+
 def test_the_same_host_again_changes_nothing(file: Path) -> None:
     assert add(file, "gpu", "gpu07", NEW)
     text, stat = file.read_text(), file.stat()

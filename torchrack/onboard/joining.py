@@ -44,6 +44,7 @@ class Joining:
         entry: its lines in the hosts file; None where it is listed.
         known: whether its admin may be there without a first login: the inventory has it, or its
             host key was pinned before it booted.
+        later: those that were named after it, and stand below it in the hosts file.
     """
 
     newcomer: Newcomer
@@ -53,6 +54,7 @@ class Joining:
     group: OpenGroup | None = None
     entry: Entry | None = None
     known: bool = False
+    later: tuple[str, ...] = ()
 
     @property
     def known_hosts(self) -> Path:
@@ -98,8 +100,15 @@ def join(
     return [
         Joining(listed[row.name], row, there[row.name], True, known=True)
         if row.name in listed
-        else Joining(fresh[row.name][0], row, hosts[row.name], False, *fresh[row.name][1:])
-        for row in rows
+        else Joining(
+            fresh[row.name][0],
+            row,
+            hosts[row.name],
+            False,
+            *fresh[row.name][1:],
+            later=tuple(one.name for one in rows[number:]),
+        )
+        for number, row in enumerate(rows, 1)
     ]
 
 

@@ -34,7 +34,9 @@ def inventory(work: Work) -> Said:
     if joining.group is None or joining.entry is None:
         return Said("already", f"{work.name} stands in {shown(work.terms.inventory)}")
     file = joining.group.hosts_file
-    changed = hosts_file.add(file, joining.group.name, work.name, joining.entry)
+    changed = hosts_file.add(
+        file, joining.group.name, work.name, joining.entry, before=joining.later
+    )
     if work.name not in {host.name for host in load_fleet(work.terms.inventory)}:
         raise work.problem(
             "Inventory",
