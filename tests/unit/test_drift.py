@@ -257,6 +257,15 @@ def test_a_stage_that_refuses_the_host_is_drift_with_its_own_words():
     assert (finding.kind, finding.actual, finding.fix) == ("drift", "docker.io", "remove")
 
 
+def test_a_file_that_is_refused_has_the_id_of_a_file():
+    def speech():
+        raise HostError(Problem("gpu01", "/etc/Speech", "no JSON", "JSON", "correct it"))
+
+    speech.__module__ = "tasks.speech"
+    (finding,) = look(speech, outputs={}).findings
+    assert (finding.id, finding.severity) == ("speech.file:/etc/Speech.refused", "outage")
+
+
 @operation
 def words_refuse(*, text: str):
     """An operation that sees a difference and refuses to mend it."""

@@ -183,11 +183,21 @@ def test_a_file_of_the_first_version_is_read_and_goes_on(tmp_path: Path):
             "INSERT INTO spans VALUES ('gpu01', 'a', '2026-11-01T03:00:00+00:00', "
             "'2026-11-01T03:00:00+00:00', 1);"
         )
-    assert [(one.id, one.deploy) for one in history.read(path).spans] == [("a", None)]
+    (span,) = history.read(path).spans
+    assert (span.id, span.deploy, span.severity) == ("a", None, None)
     assert history.read(path).hosts == {}
     seen = record(path, night(1, "a", "b"), "drift")
     assert seen["gpu01", "a"].first == FIRST
     assert len(history.read(path).spans) == 2
+
+
+def test_a_span_is_as_grave_as_its_finding_was(tmp_path: Path):
+    path = tmp_path / "f.sqlite"
+    for number, severity in enumerate(("compat", "outage")):
+        one = night(number, "a")
+        graver = tuple(replace(found, severity=severity) for found in one.hosts[0].findings)
+        record(path, replace(one, hosts=(replace(one.hosts[0], findings=graver),)), "drift")
+        assert [span.severity for span in history.read(path).spans] == [severity]
 
 
 def test_there_is_no_history_before_the_first_check(tmp_path: Path):

@@ -144,7 +144,7 @@ def _told(
     stage: str, context: Context, name: str, problem: Problem, error: Exception | None
 ) -> Finding:
     """A finding of a problem: unknown where a fact is missing, else drift that a person mends."""
-    finding_id = f"{stage}.{_slug(problem.what)}"
+    finding_id = f"{stage}.{_about(problem.what)}"
     unsure = not isinstance(error, HostError) or isinstance(error, FactError)
     return Finding(
         host=context.host.name,
@@ -175,6 +175,11 @@ def _fault(context: Context, error: Exception | Refusal) -> Problem:
         "a check that ends",
         "this is a fault of Torchrack: report it",
     )
+
+
+def _about(what: str) -> str:
+    """The rest of an id: a resource where a problem is about a file, else its words."""
+    return f"file:{what}.refused" if what.startswith("/") else _slug(what)
 
 
 def _slug(text: str) -> str:

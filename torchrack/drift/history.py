@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torchrack.drift.model import Finding, Result
+from torchrack.drift.model import Finding, Result, Severity
 
 KEPT = 400
 """Checks that are kept; a year of nights and some."""
@@ -24,19 +24,19 @@ FLAPS = 3
 FLAP_DAYS = 14
 
 _SCHEMA = """
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 CREATE TABLE IF NOT EXISTS checks (
     number INTEGER PRIMARY KEY, started TEXT NOT NULL, verdict TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS spans (
     host TEXT NOT NULL, id TEXT NOT NULL,
-    first TEXT NOT NULL, last TEXT NOT NULL, open INTEGER NOT NULL, deploy TEXT
+    first TEXT NOT NULL, last TEXT NOT NULL, open INTEGER NOT NULL, deploy TEXT, severity TEXT
 );
 CREATE INDEX IF NOT EXISTS spans_of ON spans (host, id);
 CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, last TEXT NOT NULL);
 """
-_SPANS = "SELECT host, id, first, last, open, deploy FROM spans ORDER BY first, host, id"
-_SPANS_OF_1 = _SPANS.replace("deploy", "NULL")
+_LATER = ("deploy", "severity")
+"""Columns of spans that files of earlier versions may lack."""
 
 
 class HistoryError(Exception):
@@ -78,6 +78,7 @@ class Span:
         last: the check that saw it last.
         open: whether it is there still.
         deploy: the deploy that the host had had when it was first seen, for people.
+        severity: of the finding, when it was seen last.
     """
 
     host: str
@@ -86,6 +87,7 @@ class Span:
     last: dt.datetime
     open: bool
     deploy: str | None = None
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,9 @@ def read(path: Path) -> History:
                     )
                 ),
                 tuple(
-                    Span(host, id_, _time(first), _time(last), bool(open_), deploy)
-                    for host, id_, first, last, open_, deploy in database.execute(
-                        _SPANS if _has_deploys(database) else _SPANS_OF_1
+                    Span(host, id_, _time(first), _time(last), bool(open_), deploy, severity)
+                    for host, id_, first, last, open_, deploy, severity in database.execute(
+                        _spans(database)
                     )
                 ),
                 {name: _time(last) for name, last in database.execute(_hosts(database))},
@@ -173,9 +175,16 @@ def _hosts(database: sqlite3.Connection) -> str:
     return "SELECT name, last FROM hosts" if known else "SELECT '', '' WHERE 0"
 
 
-def _has_deploys(database: sqlite3.Connection) -> bool:
-    """Whether spans have their deploy; in a file of version 1 they do not."""
-    return "deploy" in [row[1] for row in database.execute("PRAGMA table_info(spans)")]
+def _spans(database: sqlite3.Connection) -> str:
+    """The query for spans; what an earlier version did not know is null."""
+    lacking = _lacking(database)
+    later = ", ".join("NULL" if one in lacking else one for one in _LATER)
+    return f"SELECT host, id, first, last, open, {later} FROM spans ORDER BY first, host, id"  # noqa: S608 - names of columns
+
+
+def _lacking(database: sqlite3.Connection) -> list[str]:
+    there = [row[1] for row in database.execute("PRAGMA table_info(spans)")]
+    return [one for one in _LATER if one not in there]
 
 
 def _time(text: str) -> dt.datetime:
@@ -188,8 +197,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, timeout=5)) as database:
         path.chmod(0o600)
         database.executescript(_SCHEMA)
-        if not _has_deploys(database):
-            database.execute("ALTER TABLE spans ADD COLUMN deploy TEXT")
+        for column in _lacking(database):
+            database.execute(f"ALTER TABLE spans ADD COLUMN {column} TEXT")
         with database:  # one transaction: a check is in it whole or not at all
             yield database
 
@@ -206,13 +215,18 @@ def _record(
     }
     for key, row in open_.items():
         if key in there:
-            database.execute("UPDATE spans SET last = ? WHERE rowid = ?", (now, row))
+            seen = (now, there[key].severity, row)
+            database.execute("UPDATE spans SET last = ?, severity = ? WHERE rowid = ?", seen)
         elif result.covers(key[0]):
             database.execute("UPDATE spans SET open = 0 WHERE rowid = ?", (row,))
     deploys = {one.name: one.deployed.told for one in result.hosts if one.deployed}
     database.executemany(
-        "INSERT INTO spans (host, id, first, last, open, deploy) VALUES (?, ?, ?, ?, 1, ?)",
-        [(*key, now, now, deploys.get(key[0])) for key in there.keys() - open_.keys()],
+        "INSERT INTO spans (host, id, first, last, open, deploy, severity) "
+        "VALUES (?, ?, ?, ?, 1, ?, ?)",
+        [
+            (*key, now, now, deploys.get(key[0]), there[key].severity)
+            for key in there.keys() - open_.keys()
+        ],
     )
     database.executemany(
         "INSERT OR REPLACE INTO hosts (name, last) VALUES (?, ?)",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torchrack.drift.history import Check, History, Seen
+from torchrack.drift.history import Check, History, Seen, Span
 from torchrack.drift.model import SEVERITIES, Severity
 from torchrack.drift.output.json import as_data
 from torchrack.drift.severity import severity_of
@@ -73,7 +73,7 @@ def _chart(past: History) -> tuple[list[Any], dict[str, Any]]:
     checks = past.checks[-_MOST_BARS:]
     if not checks:
         return [], {}
-    counts = [Counter(severity_of(span.id) for span in past.at(check)) for check in checks]
+    counts = [Counter(map(_severity, past.at(check))) for check in checks]
     most = max(1, *(sum(count.values()) for count in counts))
     step = (_WIDTH - _LEFT) / max(len(checks), 12)
     scale = (_HEIGHT - _BOTTOM - 10) / most
@@ -95,6 +95,11 @@ def _chart(past: History) -> tuple[list[Any], dict[str, Any]]:
         "labels": _labels(checks, step),
     }
     return bars, chart
+
+
+def _severity(span: Span) -> Severity:
+    """How grave it was; a history of an earlier version does not know."""
+    return span.severity or severity_of(span.id)
 
 
 def _parts(count: Mapping[Severity, int], floor: float, scale: float) -> list[Any]:
