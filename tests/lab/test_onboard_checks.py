@@ -131,6 +131,22 @@ def without_admin(server: Server) -> None:
     server.root("userdel --remove torchrack 2>/dev/null; rm -f /etc/sudoers.d/90-torchrack; true")
 
 
+def test_a_server_that_another_fleet_deployed(fleet: Fleet, bare: Server) -> None:
+    without_admin(bare)
+    stamp = "/etc/torchrack/deployed.json"
+    deployed = '{"who": "ann@desk", "when": "2026-11-20T03:00:00+00:00"}'
+    bare.root(f"mkdir -p /etc/torchrack && echo '{deployed}' > {stamp}")
+    try:
+        done = fleet.onboard(bare, "--dry-run", TRUST, *bare.first.options)
+    finally:
+        bare.root("rm -r /etc/torchrack")
+    said = ("deployed before, by ann@desk at 2026-11-20T03:00:00+00:00", "take it out there first")
+    ended(done, 0, *said)
+    again = fleet.onboard(bare, "--dry-run", TRUST, *bare.first.options)
+    ended(again, 0)
+    assert "deployed before" not in again.output
+
+
 def test_a_dry_run_changes_nothing(fleet: Fleet, bare: Server) -> None:
     without_admin(bare)
     before, files = bare.footprint(), fleet.files()

@@ -296,6 +296,18 @@ def test_another_apt_is_waited_for(tmp_path: Path, asked: list[HostFacts]) -> No
     assert one.shows.notes == ["waiting for apt, locked by pid 77 apt-get"] * 2  # type: ignore[attr-defined]
 
 
+def test_a_server_of_another_fleet_is_told(tmp_path: Path, asked: list[HostFacts]) -> None:
+    one = examined(tmp_path)
+    answer = SimpleNamespace(out=['{"who": "ann@desk", "when": "2026-11-20"}'], err=[])
+    one.session = SimpleNamespace(run=lambda _text: answer)  # type: ignore[assignment]
+
+    assert examine.facts(one).text.endswith("; deployed before, by ann@desk at 2026-11-20")
+    assert one.shows.notes == ["note: if another fleet has it still, take it out there first"]  # type: ignore[attr-defined]
+
+    one.joining = replace(one.joining, listed=True)
+    assert examine.facts(one).text == "debian13, 1x H200 SXM 141GB"
+
+
 def test_all_problems_of_preflight_at_once(
     tmp_path: Path, asked: list[HostFacts], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from torchrack.contract.conflicts import conflict_problems
 from torchrack.contract.model import Contract
 from torchrack.contract.plan import Planned, plan
 from torchrack.errors import HostError, ProblemsError
+from torchrack.facts.stamp import STAMP
 from torchrack.inventory import FleetHost
 from torchrack.lock.fleet import exact, lock_of
 from torchrack.lock.fleet import problems as lock_problems
@@ -22,6 +23,7 @@ from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
 from torchrack.preflight.script import script
 from torchrack.preflight.secrets import unreadable
 from torchrack.preflight.subject import Subject
+from torchrack.stamp.content import value
 
 
 def facts(work: Work) -> Said:
@@ -35,7 +37,7 @@ def facts(work: Work) -> Said:
         work.shows.note(work.name, f"waiting for apt, locked by pid {work.facts.apt_holders[0]}")
         time.sleep(LOCK_POLL)
     work.details[HARDWARE] = hardware(work.session)
-    return work.seen(f"{work.facts.survey.distribution}, {gpus(work)}")
+    return work.seen(f"{work.facts.survey.distribution}, {gpus(work)}{_of_another_fleet(work)}")
 
 
 def preflight(work: Work) -> Said:
@@ -86,6 +88,21 @@ def _ask(work: Work) -> HostFacts:
         ) from error
     work.subject = Subject(work.name, found, work.host.settings, asked, time.time())
     return found
+
+
+def _of_another_fleet(work: Work) -> str:
+    """Who deployed a server before that this fleet does not have: two fleets would undo each other.
+
+    A fleet may also have lost it, or its files, so that this is said and stops nothing.
+    """
+    if work.joining.listed:
+        return ""
+    stamp = "\n".join(work.session.run(f"cat {STAMP} 2>/dev/null || true").out)
+    who, when = (" ".join(str(value(stamp, key) or "").split())[:80] for key in ("who", "when"))
+    if not who:
+        return ""
+    work.shows.note(work.name, "note: if another fleet has it still, take it out there first")
+    return f"; deployed before, by {who} at {when}"
 
 
 def _exact_if_locked(host: FleetHost) -> FleetHost:
