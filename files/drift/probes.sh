@@ -96,6 +96,7 @@ said=$(timeout -k 2 20 journalctl -q --no-pager -o short-unix --since=-7days -n 
 rc=$?
 [ "$rc" != 0 ] || [ -z "$said" ] || printf '%s\n' "$said" | sed 's/^/journal /'
 [ "$rc" != 1 ] || [ -n "$said" ] || rc=0
+dmesg >/dev/null 2>&1 || rc=$?
 echo "==rc $rc"
 echo ==gpus
 found=0 count=0
