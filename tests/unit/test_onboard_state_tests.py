@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -113,14 +116,29 @@ def test_no_result_is_a_problem(run, suite: str, said: str) -> None:
     assert said in "\n".join(problem.found for problem in found.problems)
 
 
+def left(folder: Path) -> list[str]:
+    """Command lines of processes that have to do with a folder; they get a moment to end."""
+    end = time.monotonic() + 1
+    while found := [line for line in command_lines() if str(folder) in line]:
+        if time.monotonic() > end:
+            return found
+    return []
+
+
+def command_lines() -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield path.read_text(errors="replace").replace("\0", " ")
+
+
 def test_what_hangs_is_ended_with_what_it_started(run, tmp_path: Path) -> None:
-    # Past its own life, a process that was left behind would say so.
+    # Were it left behind, it would also say so at its end.
     mark = tmp_path / "left-behind"
     suite = f"""
 import subprocess, time
 def test_fine(): pass
 def test_hangs():
-    subprocess.Popen(["sh", "-c", "sleep 3; touch {mark}"])
+    subprocess.Popen(["sh", "-c", "sleep 20; touch {mark}"])
     time.sleep(600)
 """
     started = time.monotonic()
@@ -129,7 +147,7 @@ def test_hangs():
     assert found.tests == ()
     (problem,) = found.problems
     assert problem.found.startswith("no end after 2 s")
-    time.sleep(2)  # longer than what it started would have gone on
+    assert left(tmp_path) == []
     assert not mark.exists()
 
 
@@ -141,11 +159,17 @@ def test_an_interruption_ends_it(run, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     monkeypatch.setattr(state_tests.run, "counts", interrupted)
     mark = tmp_path / "went-on"
-    suite = f"import time\ndef test_x():\n    time.sleep(2)\n    open({str(mark)!r}, 'w')\n"
+    suite = f"import time\ndef test_x():\n    time.sleep(20)\n    open({str(mark)!r}, 'w')\n"
     with pytest.raises(KeyboardInterrupt):
         run(suite)
-    time.sleep(2)  # longer than the test would have gone on
+    assert left(tmp_path) == []
     assert not mark.exists()
+
+
+def test_what_is_left_is_seen(tmp_path: Path) -> None:
+    with subprocess.Popen(["sh", "-c", "read -r _", str(tmp_path)], stdin=subprocess.PIPE) as one:
+        assert len(left(tmp_path)) == 1
+        one.communicate(b"\n")
 
 
 def test_the_real_command(tmp_path: Path) -> None:
