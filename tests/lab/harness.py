@@ -51,6 +51,30 @@ class Deploy(Done):
         return [op["name"] for op in self.operations if host in op["success"]]
 
 
+def finished(
+    command: list[str | Path], *, where: Path, environment: dict[str, str] | None, timeout: float
+) -> Done:
+    """Run a program to its end, with nobody at its standard input.
+
+    Args:
+        command: its words.
+        where: the folder that it runs in.
+        environment: its own, or None for that of the tests.
+        timeout: seconds that it may take.
+    """
+    done = subprocess.run(
+        command,
+        cwd=where,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 class Lab:
     """A lab in a directory of its own."""
 
@@ -69,17 +93,7 @@ class Lab:
 
     def run(self, *command: str | Path, timeout: int = 900, check: bool = True) -> Done:
         """Run a program in the repository, on this lab."""
-        done = subprocess.run(
-            list(map(str, command)),
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        result = Done(done.returncode, done.stdout, done.stderr)
+        result = finished(list(command), where=ROOT, environment=self.environment, timeout=timeout)
         assert not check or result.rc == 0, f"{command} ended with {result.rc}:\n{result.output}"
         return result
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.harness import Done, Lab, wait_for
+from tests.lab.harness import ROOT, Done, Lab, finished, wait_for
 from torchrack.onboard.model import Newcomer
 from torchrack.onboard.prepare import prepare
 
@@ -41,15 +41,8 @@ class Prepared:
             f"UserKnownHostsFile={self.pins}", "GlobalKnownHostsFile=/dev/null",
         ]  # fmt: skip
         words = ["ssh", "-F", "/dev/null", "-i", self.key, *(f"-o{one}" for one in options)]
-        done = subprocess.run(
-            [*words, f"{user}@{self.address}", command],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        asked = [*words, f"{user}@{self.address}", command]
+        return finished(asked, where=ROOT, environment=None, timeout=60)
 
 
 @pytest.fixture(scope="module")

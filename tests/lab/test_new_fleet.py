@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.harness import BIN, ROOT, Done, Lab
+from tests.lab.harness import BIN, ROOT, Done, Lab, finished
 from tests.lab.newcomers import Server, ended
 
 URL = "https://git.example.org/torchrack.git"
@@ -36,17 +35,9 @@ class User:
 
     def run(self, command: str, *, where: Path | None = None) -> Done:
         """Run a command of a shell."""
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=where or self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        words: list[str | Path] = ["sh", "-c", command]
+        where = where or self.folder
+        return finished(words, where=where, environment=self.environment, timeout=900)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +88,9 @@ def commands(readme: str) -> list[str]:
     return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
 
 
-def test_the_commands_of_its_readme_work_in_their_order(user: User, first: Server) -> None:
+@pytest.fixture(scope="module")
+def said(user: User, first: Server) -> dict[str, str]:
+    """The README's commands, each with what it said; all were run in their order and ended well."""
     options = ["--address", first.address, *first.first.options, "--host-key", first.fingerprint]
     theirs = {
         "--address 192.0.2.11 --user ubuntu": shlex.join([*options, "--yes"]),
@@ -114,8 +107,10 @@ def test_the_commands_of_its_readme_work_in_their_order(user: User, first: Serve
             asked += " --print systemd"
         heard[command] = user.run(asked)
         ended(heard[command], 0)
+    return {command: done.text for command, done in heard.items()}
 
-    said = {command: done.text for command, done in heard.items()}
+
+def test_the_commands_of_its_readme_work_in_their_order(user: User, said: dict[str, str]) -> None:
     commit = user.run(f"git -C {user.clone} rev-parse HEAD").stdout
     assert user.run("git -C .torchrack rev-parse HEAD").stdout == commit
     (onboarded,) = (text for command, text in said.items() if " onboard " in command)
@@ -129,10 +124,15 @@ def test_the_commands_of_its_readme_work_in_their_order(user: User, first: Serve
     assert "failed" not in said["make state"]
 
 
-def test_nothing_that_git_takes_is_secret_or_made_anew(user: User) -> None:
+def test_nothing_that_git_takes_is_secret_or_made_anew(
+    user: User, said: dict[str, str], bare_lab: Lab
+) -> None:
     """The first commit has the fleet, and neither a password nor what make deps brought."""
     files = user.run("git ls-files").stdout.split()
     assert "inventories/mylab.hosts.yml" in files
     assert "inventories/mylab.lock.yml" in files
     assert [one for one in files if one.startswith((".venv", ".torchrack"))] == []
-    assert user.run("git grep -l 'PRIVATE KEY'").stdout == ""
+    pull = Path(bare_lab.state["registry"]["pull_password_file"]).read_text().strip()
+    for secret in ("PRIVATE KEY", pull):
+        nothing = user.run(f"git grep -lF -e {shlex.quote(secret)}")
+        assert (nothing.rc, nothing.output) == (1, "")
