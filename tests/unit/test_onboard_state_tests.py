@@ -167,7 +167,10 @@ def test_an_interruption_ends_it(run, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_what_is_left_is_seen(tmp_path: Path) -> None:
-    with subprocess.Popen(["sh", "-c", "read -r _", str(tmp_path)], stdin=subprocess.PIPE) as one:
+    command = ["sh", "-c", "echo; read -r _", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        assert one.stdout is not None
+        one.stdout.readline()  # until then it may not have its command line yet
         assert len(left(tmp_path)) == 1
         one.communicate(b"\n")
 
