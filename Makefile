@@ -46,7 +46,7 @@ state: deps  ## check the state of the lab's servers
 	$(BIN)/pytest tests/state --inventory $(INVENTORY)
 
 unit: deps  ## run the tests that need no server
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit tests/cases -m "not lab"
 
 lint: deps  ## check style and types
 	$(BIN)/ruff check .
@@ -54,7 +54,7 @@ lint: deps  ## check style and types
 	$(BIN)/mypy
 
 test: deps lint  ## run all tests; they start a lab of their own and remove it
-	$(BIN)/pytest tests/unit tests/lab
+	$(BIN)/pytest tests/unit tests/cases tests/lab
 
 clean: deps  ## remove the lab
 	$(BIN)/python -m lab destroy

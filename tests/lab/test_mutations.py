@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import tests.lab.mutations
-from tests.lab.conftest import TRIED
+from tests.lab.fixtures import TRIED
 from tests.lab.harness import BIN, Lab, wait_for
 from tests.lab.mutation import Mutation, command_in
 from tests.lab.test_drift import drift

@@ -1,13 +1,3 @@
-"""Fixtures of the unit tests."""
+"""The fixtures of the unit tests, which tests/cases uses too."""
 
-from __future__ import annotations
-
-import pytest
-
-from tests.unit.plan import Plan, make_plan
-
-
-@pytest.fixture
-def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """``plan(operation, fact, **arguments)``: what the operation would run."""
-    return make_plan(monkeypatch)
+pytest_plugins = ["tests.unit.plan"]

@@ -25,3 +25,9 @@ def make_plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
             return [str(command) for command in operation._inner(**arguments)]
 
     return plan
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """``plan(operation, fact, **arguments)``: what the operation would run."""
+    return make_plan(monkeypatch)
