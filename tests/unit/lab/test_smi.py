@@ -175,6 +175,6 @@ def test_the_whole_report_names_the_gpu_and_its_fabric(server: Server) -> None:
 
     report = server.run("smi", "-q").stdout
 
-    assert "    Product Name                          : NVIDIA H200\n" in report
-    assert "    Fabric\n        State                             : N/A\n" in report
+    assert "    Product Name                                       : NVIDIA H200\n" in report
+    assert "    Fabric\n        State                                          : N/A\n" in report
     assert "{" not in report

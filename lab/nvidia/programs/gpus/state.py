@@ -8,7 +8,8 @@
                     "persistence": true, "remapped_correctable": 1, "remapped_uncorrectable": 1,
                     "remapped_pending": 1, "remapped_failure": 1, "fabric_state": "In Progress",
                     "retired_pending": true, "pcie_width": 8, "pcie_gen": 3, "links_down": [3],
-                    "slowdown": ["hw_slowdown", "hw_thermal_slowdown"]},
+                    "slowdown": ["hw_slowdown", "hw_thermal_slowdown"],
+                    "fabric_status": "Unknown Error", "inforom_corrupted": true},
               "*": {...}},                                     by index; "*" is every GPU
      "processes": [{"pid": 4242, "name": "python3", "memory": 1234, "gpus": [0, 1]}]}
 

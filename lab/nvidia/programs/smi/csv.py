@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from smi import fields
-from smi.nvml import Nvml, Stop
+from smi.nvml import Gpu, Nvml, Stop
 
 APPS = {
     "pid": "pid",
@@ -60,12 +60,16 @@ def _print(
         )
 
 
+def _layout(nvml: Nvml, asked: str | None) -> str | None:
+    return "csv" if asked is None and nvml.branch >= 580 else asked
+
+
 def gpus(nvml: Nvml, asked: str, layout: str | None) -> None:
     """Print --query-gpu."""
     known = fields.known()
     _print(
         asked,
-        layout,
+        _layout(nvml, layout),
         known,
         fields.unit,
         lambda names: [[fields.value(name, gpu, nvml) for name in names] for gpu in nvml.gpus],
@@ -88,7 +92,13 @@ def compute_apps(nvml: Nvml, asked: str, layout: str | None) -> None:
                     found.append([own.get(name) or _gpu_column(name, gpu, nvml) for name in names])
         return found
 
-    _print(asked, layout, APPS, lambda name: "MiB" if name == "used_gpu_memory" else "", rows)
+    _print(
+        asked,
+        _layout(nvml, layout),
+        APPS,
+        lambda name: "MiB" if name == "used_gpu_memory" else "",
+        rows,
+    )
 
 
 def remapped_rows(nvml: Nvml, asked: str, layout: str | None) -> None:
@@ -97,16 +107,21 @@ def remapped_rows(nvml: Nvml, asked: str, layout: str | None) -> None:
     def rows(names: list[str]) -> list[list[str]]:
         return [
             [
-                str(gpu.set.get(REMAPPED[name], 0))
-                if name in REMAPPED
-                else _gpu_column(name, gpu, nvml)
+                _remapped(gpu, name, nvml) if name in REMAPPED else _gpu_column(name, gpu, nvml)
                 for name in names
             ]
             for gpu in nvml.gpus
             if gpu.model.ecc
         ]
 
-    _print(asked, layout, REMAPPED_NAMES, lambda name: "", rows)
+    _print(asked, _layout(nvml, layout), REMAPPED_NAMES, lambda name: "", rows)
+
+
+def _remapped(gpu: Gpu, name: str, nvml: Nvml) -> str:
+    value = gpu.set.get(REMAPPED[name], 0)
+    if nvml.branch >= 570 and name.endswith((".pending", ".failure")):
+        return "Yes" if value else "No"
+    return str(value)
 
 
 def _gpu_column(name: str, gpu: object, nvml: Nvml) -> str:

@@ -175,9 +175,14 @@ _GETTERS: dict[str, Getter] = {
     "mig.mode.pending": lambda g, n: _on(g.mig) if g.model.mig else NOT_AVAILABLE,
     "gsp.mode.current": lambda g, n: "Enabled",
     "gsp.mode.default": lambda g, n: "Enabled",
-    "fabric.state": lambda g, n: fabric(g)[0],
-    "fabric.status": lambda g, n: fabric(g)[1],
+    "fabric.state": lambda g, n: _with_name("state  ", fabric(g)[0], n),
+    "fabric.status": lambda g, n: _with_name("status ", fabric(g)[1], n),
 }
+
+
+def _with_name(name: str, value: str, nvml: Nvml) -> str:
+    """Return a value of the fabric in the branch's form."""
+    return f"{name}{value}" if nvml.branch < 580 and value != "N/A" else value
 
 
 def fabric(gpu: Gpu) -> tuple[str, str]:
@@ -185,7 +190,7 @@ def fabric(gpu: Gpu) -> tuple[str, str]:
     if not (paths.KERNEL / "nvidia-nvswitch/devices").is_dir():
         return "N/A", "N/A"
     if "fabric_state" in gpu.set:
-        return gpu.set["fabric_state"], "N/A"
+        return gpu.set["fabric_state"], gpu.set.get("fabric_status", "N/A")
     if (paths.RUN / "fabric/completed").exists():
         return "Completed", "Success"
     return "In Progress", "N/A"

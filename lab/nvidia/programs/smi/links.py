@@ -53,6 +53,8 @@ def _nvlink(nvml: Nvml) -> None:
 
 def _mig(nvml: Nvml, option: str) -> None:
     if not any(gpu.mig for gpu in nvml.gpus):
+        if nvml.branch < 550:
+            raise Stop(6, "No MIG-enabled devices found.")
         print("No MIG-enabled devices found.")
         return
     kind = "GPU" if option == "-lgi" else "Compute"

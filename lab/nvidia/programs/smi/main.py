@@ -22,6 +22,7 @@ FLAGS = {
     "-L": "list", "--list-gpus": "list", "-q": "query", "--query": "query", "--version": "version",
     "-h": "help", "--help": "help", "-r": "reset", "--gpu-reset": "reset",
 }  # fmt: skip
+UNKNOWN_OPTION = "ERROR: Option {} is not recognized. Please run 'nvidia-smi -h'.\n"
 SUBCOMMANDS = ("topo", "nvlink", "mig")
 USAGE = """\
 NVIDIA System Management Interface (simulated GPUs)
@@ -59,9 +60,7 @@ def parse(arguments: list[str]) -> Options:
         elif word in FLAGS:
             options.values[FLAGS[word]] = ""
         else:
-            raise Stop(
-                255, f"ERROR: Option {word} is not recognized. Please run 'nvidia-smi -h'.\n"
-            )
+            raise Stop(255, UNKNOWN_OPTION.format(word))
     return options
 
 
@@ -127,6 +126,8 @@ def run(arguments: list[str]) -> None:
         print(USAGE)
         return
     nvml = initialise()
+    if "version" in options.values and nvml.branch < 550:
+        raise Stop(255, UNKNOWN_OPTION.format("--version"))
     if "version" in options.values:
         _version(nvml)
         return
@@ -135,6 +136,15 @@ def run(arguments: list[str]) -> None:
         links.run(nvml, options.subcommand)
     else:
         _act(nvml, options.values)
+    _warn(nvml)
+
+
+def _warn(nvml: Nvml) -> None:
+    """Raise Stop with the words about a damaged infoROM, after an answer that is as always."""
+    damaged = [gpu for gpu in nvml.gpus if gpu.set.get("inforom_corrupted")]
+    if damaged:
+        words = (f"WARNING: infoROM is corrupted at gpu {gpu.device.bus_id[4:]}" for gpu in damaged)
+        raise Stop(14, "\n".join(words))
 
 
 def main() -> int:

@@ -71,6 +71,11 @@ class Nvml:
     processes: list[dict]
 
     @property
+    def branch(self) -> int:
+        """The driver's branch, which decides the forms of the output."""
+        return int(self.version.partition(".")[0])
+
+    @property
     def library(self) -> str:
         """The library's version as NVML says it, of two parts."""
         return short(self.version)

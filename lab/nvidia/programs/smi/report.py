@@ -1,6 +1,11 @@
-"""The report of -q: sections of a template, filled for each GPU."""
+"""The report of -q: sections of a template, filled for each GPU.
+
+A line of the template that begins with "[FROM-TO]" is in reports of these branches alone, FROM
+included and TO not; either may be left out.
+"""
 
 import pkgutil
+import re
 from datetime import datetime
 
 from smi import fields
@@ -9,9 +14,10 @@ from smi.nvml import Gpu, Nvml, Stop
 ALWAYS = "HEAD"
 
 
-def sections() -> dict[str, str]:
-    """Return the template's text for each section, in the order in which they are printed."""
-    text = pkgutil.get_data("smi", "report.txt").decode()
+def sections(branch: int) -> dict[str, str]:
+    """Return a branch's text for each section, in the order in which they are printed."""
+    lines = pkgutil.get_data("smi", "report.txt").decode().splitlines()
+    text = "".join(f"{_wider(one, branch)}\n" for one in _of_branch(lines, branch))
     result = {}
     for block in text.split("== ")[1:]:
         name, _, body = block.partition("\n")
@@ -19,9 +25,26 @@ def sections() -> dict[str, str]:
     return result
 
 
+def _of_branch(lines: list[str], branch: int) -> list[str]:
+    found = []
+    for line in lines:
+        match = re.match(r"\[(\d*)-(\d*)\]", line)
+        if not match:
+            found.append(line)
+        elif int(match[1] or 0) <= branch < int(match[2] or 9999):
+            found.append(line[match.end() :])
+    return found
+
+
+def _wider(line: str, branch: int) -> str:
+    """Return a line with the column of keys as wide as in the branch."""
+    key, colon, value = line[:42], line[42:44], line[44:]
+    return f"{key.rstrip():<55}: {value}" if branch >= 580 and colon == ": " else line
+
+
 def show(nvml: Nvml, asked: str | None) -> None:
     """Print the report, of all sections or of those asked for. Raises Stop for an unknown one."""
-    known = sections()
+    known = sections(nvml.branch)
     wanted = list(known)
     if asked is not None:
         names = [name.strip().upper() for name in asked.split(",")]
@@ -32,23 +55,23 @@ def show(nvml: Nvml, asked: str | None) -> None:
                 )
         wanted = [name for name in known if name in names]
     print("\n==============NVSMI LOG==============\n")
-    print(_row("Timestamp", datetime.now().strftime("%a %b %e %H:%M:%S %Y")))
-    print(_row("Driver Version", nvml.version))
-    print(_row("CUDA Version", nvml.cuda))
-    print(f"\n{_row('Attached GPUs', str(len(nvml.gpus)))}")
+    print(_row("Timestamp", datetime.now().strftime("%a %b %e %H:%M:%S %Y"), nvml))
+    print(_row("Driver Version", nvml.version, nvml))
+    print(_row("CUDA Version", nvml.cuda, nvml))
+    print(f"\n{_row('Attached GPUs', str(len(nvml.gpus)), nvml)}")
     for gpu in nvml.gpus:
         print(f"GPU {gpu.device.bus_id}")
         values = _values(gpu, nvml)
         for name in wanted:
             if name == "PIDS" and _processes(gpu, nvml):
-                print("\n".join(_processes(gpu, nvml)))
+                print("\n".join(_wider(line, nvml.branch) for line in _processes(gpu, nvml)))
             else:
                 print(known[name].format_map(values), end="")
         print()
 
 
-def _row(key: str, value: str) -> str:
-    return f"{key:<42}: {value}"
+def _row(key: str, value: str, nvml: Nvml) -> str:
+    return _wider(f"{key:<42}: {value}", nvml.branch)
 
 
 def _processes(gpu: Gpu, nvml: Nvml) -> list[str]:
