@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from torchrack.errors import Problem, TorchrackError
+from torchrack.facts.nvidia import DAEMONS
 from torchrack.gpus import Flavour, Gpu, best_flavour, obstacle
 from torchrack.preflight.subject import Subject
-
-_HARMLESS = frozenset({"nvidia-persistenc", "nvidia-persiste", "nv-fabricmanage", "nv-hostengine"})
-"""Daemons of the driver itself, by the kernel's 15 letters; the driver stage stops them."""
 
 
 def present(subject: Subject) -> Iterator[Problem]:
@@ -77,7 +75,7 @@ def idle(subject: Subject) -> Iterator[Problem]:
     wanted, loaded = subject.settings.driver.version, subject.facts.loaded_driver
     if loaded in (None, wanted) or subject.settings.driver.on_busy_gpu == "force":
         return
-    processes = [p for p in subject.facts.gpu_processes if p.partition(" ")[2] not in _HARMLESS]
+    processes = [p for p in subject.facts.gpu_processes if p.partition(" ")[2] not in DAEMONS]
     if processes:
         yield subject.problem(
             "GPU processes",
