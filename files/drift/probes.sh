@@ -2,6 +2,7 @@
 # Python puts assignments before this text (torchrack/drift/probes/script.py):
 #   label       the label of our containers
 #   services    "KIND NAME ADDRESS PORT" of our workloads that people log in to, one a line
+#   *_fields    what nvidia-smi is asked of each GPU, by group (torchrack/drift/probes/gpu_answers.py)
 # Sections start with "==NAME" and end with "==rc STATUS" of the command that says most.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo ==sockets
@@ -102,26 +103,39 @@ echo ==gpus
 found=0 count=0
 for d in /sys/bus/pci/devices/*; do
     read -r vendor < "$d/vendor" && read -r class < "$d/class" || continue
-    case $vendor/$class in 0x10de/0x0300*|0x10de/0x0302*) echo "pci ${d##*/}"; found=1 count=$((count + 1)) ;; esac
+    case $vendor/$class in 0x10de/0x03*) echo "pci ${d##*/}"; found=1 count=$((count + 1)) ;; esac
 done 2>/dev/null
 status=0 hung=
-# An unknown field fails a whole query: groups, so that a branch that lacks one loses that group alone.
+# What nvidia-smi prints, its warnings too, and how it ended where it did not end well.
 smi() {
-    what=$1 rc=124; shift
-    [ -n "$hung" ] || { out=$(timeout -k 2 20 nvidia-smi "$@" 2>/dev/null); rc=$?; }
-    case $rc in
-    0) echo "$out" | sed "s/^/$what /"; return ;;
-    124|137) hung=yes ;; # as on some broken GPUs; it would hang again
-    esac
-    echo "failed $what $rc"
-    [ "$what" != health ] || status=$rc
+    what=$1 rc=124 out=
+    shift
+    [ -n "$hung" ] || { out=$(timeout -k 2 20 nvidia-smi "$@" 2>&1); rc=$?; }
+    case $rc in 124|137) hung=yes out= ;; esac # as on some broken GPUs; it would hang again
+}
+tell() {
+    [ -z "$out" ] || printf '%s\n' "$out" | sed "s/^/$what /"
+    [ "$rc" = 0 ] || echo "failed $what $rc"
+}
+# A field that the branch does not know fails a whole query: it is left out, and the rest is asked.
+query() {
+    fields=$3
+    while :; do
+        smi "$1" --format=csv,nounits "$2=$fields"
+        field=$(printf '%s\n' "$out" | sed -n 's/^Field "\([^"]*\)" is not a valid field.*/\1/p' | head -n 1)
+        case "$rc:,$fields," in "2:"*",$field,"*) ;; *) break ;; esac
+        fields=$(printf %s ",$fields," | sed "s/,$field,/,/; s/^,//; s/,$//")
+    done
+    tell
 }
 if [ $found = 1 ]; then
-    smi health --format=csv,nounits --query-gpu=index,pci.bus_id,name,pstate,ecc.mode.current,ecc.mode.pending,ecc.errors.uncorrected.volatile.total,retired_pages.pending,retired_pages.single_bit_ecc.count,retired_pages.double_bit.count,pcie.link.gen.current,pcie.link.gen.max,pcie.link.width.current,pcie.link.width.max,temperature.gpu
-    smi clocks --format=csv,nounits --query-gpu=pci.bus_id,clocks_event_reasons.hw_slowdown,clocks_event_reasons.hw_thermal_slowdown,clocks_event_reasons.hw_power_brake_slowdown,clocks_event_reasons.sw_thermal_slowdown
-    smi fabric --format=csv,nounits --query-gpu=pci.bus_id,fabric.state,fabric.status
-    smi rows --format=csv,nounits --query-remapped-rows=gpu_bus_id,remapped_rows.pending,remapped_rows.failure
+    query health --query-gpu "$health_fields"
+    case $out in *"index, pci.bus_id"*) ;; *) status=$rc ;; esac
+    query clocks --query-gpu "$clocks_fields"
+    query fabric --query-gpu "$fabric_fields"
+    query rows --query-remapped-rows "$rows_fields"
     smi links nvlink -s
+    tell
 fi
 echo "==rc $status"
 echo ==containers

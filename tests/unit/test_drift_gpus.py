@@ -8,6 +8,7 @@ import pytest
 
 from torchrack.drift.probes import gpus
 from torchrack.drift.probes.subject import Subject
+from torchrack.nvidia_smi.links import links
 from torchrack.settings.model import merge
 
 RECORDED = Path(__file__).parent / "fixtures" / "nvidia-smi"
@@ -141,6 +142,6 @@ def test_what_makes_no_sense_is_an_error(lines: list[str]) -> None:
 
 def test_the_genuine_answer_about_links_is_understood() -> None:
     lines = (RECORDED / "h200x2" / "nvlink-status.out").read_text().splitlines()
-    links = gpus._links(lines)
-    assert {index: len(own) for index, own in links.items()} == {0: 18, 1: 18}
-    assert all(up for own in links.values() for _, up in own)
+    read = links(lines)
+    assert {index: len(own) for index, own in read.up.items()} == {0: 18, 1: 18}
+    assert (read.down, read.unknown, read.remarks) == ({}, {}, [])

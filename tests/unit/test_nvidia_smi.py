@@ -20,6 +20,11 @@ from torchrack.nvidia_smi import (
 
 RUNS = Path(__file__).parent / "fixtures" / "nvidia-smi"
 INDEX = list(csv.DictReader((RUNS / "index.tsv").open(), delimiter="\t"))
+INDEX += [
+    row | {"stdout": f"versions/{row['stdout']}"}
+    for row in csv.DictReader((RUNS / "versions/index.tsv").open(), delimiter="\t")
+    if row["same_as_550"] == "no"
+]
 FAILURES = {
     "no-permission": State.NO_PERMISSION,
     "module-not-loaded": State.NOT_LOADED,
@@ -35,6 +40,12 @@ ODD = {
     "h200x2/no-format.out": State.REFUSED,
     "h200x2/power-limit-refused.out": State.REFUSED,
     "h200x2/bad-flag.out": State.UNKNOWN,
+    "versions/535.274.02/h200x2/version.out": State.UNKNOWN,
+    "versions/535.274.02/h200x2/mig-lgi.out": State.NO_DEVICES,
+    "versions/535.274.02/gpu-lost/table.out": State.LOST,
+    "versions/570.133.07/gpu-lost/table.out": State.LOST,
+    "versions/580.178.04/gpu-lost/table.out": State.LOST,
+    "versions/595.99.02/gpu-lost/table.out": State.LOST,
 }
 
 

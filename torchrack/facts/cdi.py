@@ -10,6 +10,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from torchrack.cdi import PATH_UNIT, SERVICE, SPEC
+from torchrack.nvidia_smi import listed
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,10 @@ class Cdi(FactBase[CdiState]):
         """Parse ``key=value`` lines and nvidia-smi's list."""
         values: dict[str, str] = {}
         units: dict[str, str] = {}
-        missing, uuids = [], []
+        missing = []
         for line in output:
             key, equals, value = line.partition("=")
-            if uuid := re.match(r"GPU \d+: .*\(UUID: (GPU-[^)]+)\)", line):
-                uuids.append(uuid[1])
-            elif key == "missing":
+            if key == "missing":
                 missing.append(value)
             elif key == "unit":
                 name, _, properties = value.partition(" ")
@@ -72,7 +71,7 @@ class Cdi(FactBase[CdiState]):
                 spec=base64.b64decode(values["spec"]).decode(),
                 missing=tuple(missing),
                 driver=version[1] if version else "",
-                uuids=tuple(uuids),
+                uuids=tuple(listed(output)),
                 disabled=tuple(u for u in units if "UnitFileState=enabled" not in units[u]),
                 path_active="ActiveState=active" in units[PATH_UNIT],
                 skipped=bool(re.search("ConditionResult=no|exec-condition", units[SERVICE])),

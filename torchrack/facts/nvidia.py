@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
 
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from torchrack.nvidia_smi import PROCESSES, QUERY, Gpu, Process, State, gpus, message, processes
-from torchrack.nvidia_smi import state as read_state
+from torchrack.nvidia_smi import PROCESSES, QUERY, Process, answer, processes
+from torchrack.nvidia_smi import Answer as SmiAnswer
+
+__all__ = ["DAEMONS", "GpuProcesses", "NvidiaSmi", "SmiAnswer"]
 
 DAEMONS = frozenset({"nvidia-persiste", "nv-fabricmanage", "nv-hostengine", "nvidia-smi"})
 """Names (of 15 letters, as in /proc/PID/comm) of programs that hold a GPU and do no work on it."""
-
-
-@dataclass(frozen=True)
-class SmiAnswer:
-    """The GPUs as nvidia-smi shows them, or why it does not."""
-
-    state: State
-    message: str
-    gpus: tuple[Gpu, ...]
 
 
 class NvidiaSmi(FactBase[SmiAnswer]):
@@ -28,16 +21,13 @@ class NvidiaSmi(FactBase[SmiAnswer]):
 
     def command(self) -> str:
         """Ask nvidia-smi, which hangs on some broken GPUs."""
-        return f"timeout -k 5 60 {QUERY}; echo status=$?"
+        return f"timeout -k 5 60 {QUERY} 2>&1; echo status=$?"
 
     def process(self, output: list[str]) -> SmiAnswer:
-        """Parse the answer by its exit status."""
+        """Parse the answer."""
         text, status = _answer(output)
-        found = read_state(status, text)
-        if found is not State.OK:
-            return SmiAnswer(found, message(text), ())
         try:
-            return SmiAnswer(found, "", tuple(gpus(text)))
+            return answer(status, text)
         except ValueError as error:
             raise FactProcessError(str(error)) from error
 
@@ -55,14 +45,14 @@ class GpuProcesses(FactBase[list[Process]]):
         )
 
     def process(self, output: list[str]) -> list[Process]:
-        """Merge both answers by process id; nvidia-smi counts only where it answered."""
+        """Merge both answers by process id; nvidia-smi counts only where it printed a table."""
         found: dict[int, str] = {}
         for line in output:
             if line.startswith("pid="):
                 pid, _, name = line[4:].partition(" ")
                 found[int(pid)] = name
-        text, status = _answer([line for line in output if not line.startswith("pid=")])
-        if status == 0:
+        text, _ = _answer([line for line in output if not line.startswith("pid=")])
+        with suppress(ValueError):
             found |= {process.pid: process.name for process in processes(text)}
         return [Process(pid, name) for pid, name in sorted(found.items()) if name not in DAEMONS]
 

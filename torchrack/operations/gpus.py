@@ -9,7 +9,7 @@ from pyinfra import host
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.nvidia import NvidiaSmi, SmiAnswer
-from torchrack.nvidia_smi import State
+from torchrack.nvidia_smi import Kind, State
 from torchrack.operations.guard import Commands, operation
 
 _FIX = {
@@ -23,6 +23,8 @@ _FIX = {
 @operation
 def all_visible(*, addresses: Sequence[str], version: str) -> Commands:
     """Make sure that nvidia-smi shows every GPU healthy; changes nothing.
+
+    What nvidia-smi says beside a good answer is shown; torchrack drift reports it as a finding.
 
     Args:
         addresses: PCI addresses of the GPUs on the bus.
@@ -40,6 +42,8 @@ def all_visible(*, addresses: Sequence[str], version: str) -> Commands:
                 fix=_FIX.get(answer.state, "look at nvidia-smi -q and dmesg on the host"),
             )
         )
+    for remark in answer.remarks:
+        host.log(f"nvidia-smi: {remark.text}")
     host.noop(f"nvidia-smi shows {len(addresses)} GPU(s)")
     yield from ()
 
@@ -49,7 +53,8 @@ def problems(answer: SmiAnswer, addresses: Sequence[str], version: str) -> list[
     if answer.state is not State.OK:
         return [f"nvidia-smi {answer.state.value}: {answer.message}".rstrip(": ")]
     seen = {gpu.address for gpu in answer.gpus}
-    found = [f"{address} missing" for address in addresses if address not in seen]
+    said = {one.address: f" ({one.text})" for one in answer.remarks if one.kind is Kind.LOST}
+    found = [f"{one} missing{said.get(one, '')}" for one in addresses if one not in seen]
     found += [f"{address} not on the bus" for address in sorted(seen - set(addresses))]
     for gpu in answer.gpus:
         if gpu.lost:

@@ -54,6 +54,7 @@ MUTATIONS = [
     _gpu("nvlink", "capacity", {"links_down": [3, 4]}),
     _gpu("remap-pending", "capacity", {"remapped_pending": 1}, index=0),
     _gpu("remap-failed", "outage", {"remapped_failure": 1}, index=0),
+    _gpu("inforom", "capacity", {"inforom_corrupted": True}, index=0),
     _gpu("pcie-speed", "capacity", {"pcie_gen": 3}, index=0, host="gpu02"),
     _gpu("lost", "outage", {"lost": True}, batch="logins"),
     Mutation(

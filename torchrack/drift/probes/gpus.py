@@ -1,4 +1,4 @@
-"""The health of the GPUs, as nvidia-smi tells it: ECC, row remaps, PCIe, throttling, NVLink.
+"""The health of the GPUs, as nvidia-smi shows it: ECC, row remaps, PCIe, throttling, NVLink.
 
 What NVIDIA says to do: docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt (row remaps),
 docs.nvidia.com/deploy/dynamic-page-retirement (60 retired pages: send it back).
@@ -6,47 +6,33 @@ docs.nvidia.com/deploy/dynamic-page-retirement (60 retired pages: send it back).
 
 from __future__ import annotations
 
-import csv
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from torchrack.drift.model import Finding, Severity
+from torchrack.drift.probes.gpu_answers import SLOW, Answers, Values, read
+from torchrack.drift.probes.gpu_remarks import remark_findings
 from torchrack.drift.probes.subject import Subject
+from torchrack.nvidia_smi import Kind
+from torchrack.nvidia_smi.values import flag, lost, number, unreadable, word
 
 MOST_RETIRED = 60
 """Retired pages from which on NVIDIA takes a GPU back."""
 
-_NOT_THERE = re.compile(r"\[?(N/A|Not Supported|Unknown)\]?|", re.IGNORECASE)
-_LOST = re.compile(r"\[?(GPU is lost|Unknown Error|GPU requires reset|Not Found)\]?")
 _DRAIN = "drain the server and reboot it"
-_SLOW = {
-    "clocks_event_reasons.hw_thermal_slowdown": "hardware, too hot",
-    "clocks_event_reasons.hw_power_brake_slowdown": "hardware, power brake",
-    "clocks_event_reasons.hw_slowdown": "hardware",
-    "clocks_event_reasons.sw_thermal_slowdown": "driver, too hot",
-}
-"""Reasons that are no part of normal work; the power cap of the driver is."""
 _GROUPS = {
+    "health": "health",
     "clocks": "throttling",
     "fabric": "the NVLink fabric",
     "rows": "row remaps",
     "links": "NVLinks",
 }
-
-
-@dataclass
-class _Answers:
-    """The script's lines: GPUs on PCI, and nvidia-smi's answers by PCI address."""
-
-    on_pci: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    health: dict[str, dict[str, str]] = field(default_factory=dict)
-    clocks: dict[str, dict[str, str]] = field(default_factory=dict)
-    fabric: dict[str, dict[str, str]] = field(default_factory=dict)
-    rows: dict[str, dict[str, str]] = field(default_factory=dict)
-    links: dict[int, list[tuple[str, bool]]] = field(default_factory=dict)
+_VITAL = ("temperature.gpu", "pstate", "ecc.errors.uncorrected.volatile.total")
+"""Values that come from the GPU at each question: one that fails to give them is gone. Of others it
+may lack one, as some boards answer one question with an unknown error all their life."""
+_IDLE = {f"P{n}" for n in range(8, 16)}
+"""Performance states of a GPU without work, which may have narrowed its link to save power."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +41,7 @@ class _One:
 
     subject: Subject
     address: str
+    values: Values
 
     def finding(
         self, aspect: str, what: str, *, wanted: str, found: str, fix: str, severity: Severity
@@ -70,9 +57,26 @@ class _One:
             severity=severity,
         )
 
+    def unknown(self) -> Iterator[Finding]:
+        """Yield a finding for each value that could not be read."""
+        for field, text in self.values.unknown.items():
+            what = f"{field} of the GPU {self.address}"
+            found = f"nvidia-smi says {text!r}"
+            yield self.subject.unknown(f"gpu:{self.address}.{field}", what, found)
+
+    def number(self, field: str) -> int | None:
+        """Return a count."""
+        return self.values.read(field, number)
+
+    def flag(self, field: str) -> bool | None:
+        """Return a yes or no."""
+        return self.values.read(field, flag)
+
 
 def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     """Yield a finding for each thing that is not well with a GPU.
+
+    A value that can't be read is unknown by itself; the others are judged all the same.
 
     Args:
         lines: PCI addresses, and nvidia-smi's answers, each line with the name of its group.
@@ -81,41 +85,58 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     Raises:
         ValueError: the lines are no such answers.
     """
-    answers = _read(lines)
-    for group, status in sorted(answers.failed.items()):
-        found = f"nvidia-smi ended with {status}"
+    answers = read(lines)
+    for group, found in sorted(answers.unanswered.items()):
         yield subject.unknown(f"gpus-{group}", f"{_GROUPS[group]} of the GPUs", found)
+    for field in answers.missing:
+        found = "this nvidia-smi does not know the field"
+        yield subject.unknown(f"gpus-{field}", f"{field} of the GPUs", found)
+    gone = set()
     inactive = _inactive_links(answers)
     for address in dict.fromkeys((*answers.on_pci, *answers.health)):
-        gpu = _One(subject, address)
-        health = answers.health.get(address)
-        gone = _gone(gpu, health)
-        if gone or health is None:
-            yield from gone
+        if said := _gone(address, answers):
+            gone.add(address)
+            yield _One(subject, address, Values()).finding(
+                "lost",
+                "Answers",
+                wanted=said[0],
+                found=said[1],
+                fix=f"{_DRAIN}; if it is lost again, look for its Xid message and send it back",
+                severity="outage",
+            )
             continue
-        yield from _memory(gpu, health, answers.rows.get(address, {}))
-        yield from _pcie(gpu, health)
-        yield from _clocks(gpu, health, answers.clocks.get(address, {}))
-        yield from _links_of(gpu, answers.fabric.get(address, {}), inactive.get(address, []))
+        gpu = _One(subject, address, answers.health[address])
+        yield from _memory(gpu)
+        yield from _pcie(gpu)
+        yield from _clocks(gpu)
+        yield from _fabric(gpu)
+        yield from _links(gpu, inactive.get(address, []))
+        yield from gpu.unknown()
+    yield from remark_findings(answers.remarks, subject, gone)
 
 
-def _gone(gpu: _One, health: dict[str, str] | None) -> list[Finding]:
-    """Return the finding of a GPU that does not answer; nothing else can be said of it."""
+def _gone(address: str, answers: Answers) -> tuple[str, str] | None:
+    """Return what a GPU that does not answer should say, and what it says."""
+    health = answers.health.get(address)
     if health is None:
-        said = ("in nvidia-smi as on the PCI bus", "not in nvidia-smi")
-    else:
-        lost = [value.strip("[]") for value in health.values() if _LOST.fullmatch(value)]
-        if not lost:
-            return []
-        said = ("values of all sensors", f"{lost[0]} ({len(lost)} values)")
-    fix = f"{_DRAIN}; if it is lost again, look for its Xid message and send it back"
-    return [
-        gpu.finding("lost", "Answers", wanted=said[0], found=said[1], fix=fix, severity="outage")
-    ]
+        said = [
+            one.text
+            for one in answers.remarks
+            if one.kind is Kind.LOST and one.address in (address, None)
+        ]
+        found = "not in nvidia-smi" + (f": {'; '.join(said)}" if said else "")
+        return ("in nvidia-smi as on the PCI bus", found[:300])
+    by_field = health.by_field
+    bad = [text for text in by_field.values() if unreadable(text)]
+    vital = [by_field[field] for field in _VITAL if unreadable(by_field.get(field, ""))]
+    if vital or any(map(lost, by_field.values())):
+        first = next(filter(lost, by_field.values()), bad[0])
+        return ("values of all sensors", f"{first.strip('[]')} ({len(bad)} values)")
+    return None
 
 
-def _memory(gpu: _One, health: dict[str, str], rows: dict[str, str]) -> Iterator[Finding]:
-    errors = _number(health["ecc.errors.uncorrected.volatile.total"])
+def _memory(gpu: _One) -> Iterator[Finding]:
+    errors = gpu.number("ecc.errors.uncorrected.volatile.total")
     if errors:
         yield gpu.finding(
             "ecc",
@@ -125,12 +146,17 @@ def _memory(gpu: _One, health: dict[str, str], rows: dict[str, str]) -> Iterator
             fix="drain the server, reset the GPU or reboot; on recurrence send it back",
             severity="outage",
         )
-    now, then = health["ecc.mode.current"], health["ecc.mode.pending"]
-    if now != then:
+    now, then = gpu.flag("ecc.mode.current"), gpu.flag("ecc.mode.pending")
+    if None not in (now, then) and now != then:
         yield gpu.finding(
-            "ecc-mode", "ECC mode", wanted=then, found=now, fix=_DRAIN, severity="compat"
+            "ecc-mode",
+            "ECC mode",
+            wanted="Enabled" if then else "Disabled",
+            found="Enabled" if now else "Disabled",
+            fix=_DRAIN,
+            severity="compat",
         )
-    if health["retired_pages.pending"] == "Yes" or _number(rows.get("remapped_rows.pending", "")):
+    if any([gpu.flag("retired_pages.pending"), gpu.flag("remapped_rows.pending")]):
         yield gpu.finding(
             "remap-pending",
             "Memory to be taken out of use",
@@ -140,8 +166,8 @@ def _memory(gpu: _One, health: dict[str, str], rows: dict[str, str]) -> Iterator
             severity="capacity",
         )
     counts = ("single_bit_ecc", "double_bit")
-    retired = sum(_number(health[f"retired_pages.{one}.count"]) for one in counts)
-    if _number(rows.get("remapped_rows.failure", "")) or retired >= MOST_RETIRED:
+    retired = sum(gpu.number(f"retired_pages.{one}.count") or 0 for one in counts)
+    if gpu.flag("remapped_rows.failure") or retired >= MOST_RETIRED:
         yield gpu.finding(
             "remap-failed",
             "Spare memory",
@@ -152,10 +178,11 @@ def _memory(gpu: _One, health: dict[str, str], rows: dict[str, str]) -> Iterator
         )
 
 
-def _pcie(gpu: _One, health: dict[str, str]) -> Iterator[Finding]:
+def _pcie(gpu: _One) -> Iterator[Finding]:
     reseat = "reseat the card or its riser, and look at the slot's settings in the firmware"
-    width, most = (_number(health[f"pcie.link.width.{one}"]) for one in ("current", "max"))
-    if width < most:
+    pstate = gpu.values.read("pstate", _pstate)
+    width, most = (gpu.number(f"pcie.link.width.{one}") for one in ("current", "max"))
+    if width is not None and most is not None and width < most and pstate not in _IDLE:
         yield gpu.finding(
             "pcie-width",
             "PCIe width",
@@ -165,8 +192,8 @@ def _pcie(gpu: _One, health: dict[str, str]) -> Iterator[Finding]:
             severity="capacity",
         )
     # An idle GPU slows its link down to save power; at work it has to be fast.
-    speed, fastest = (_number(health[f"pcie.link.gen.{one}"]) for one in ("current", "max"))
-    if speed < fastest and health["pstate"] == "P0":
+    speed, fastest = (gpu.number(f"pcie.link.gen.{one}") for one in ("current", "max"))
+    if speed is not None and fastest is not None and speed < fastest and pstate == "P0":
         yield gpu.finding(
             "pcie-speed",
             "PCIe generation at work",
@@ -177,31 +204,57 @@ def _pcie(gpu: _One, health: dict[str, str]) -> Iterator[Finding]:
         )
 
 
-def _clocks(gpu: _One, health: dict[str, str], clocks: dict[str, str]) -> Iterator[Finding]:
-    reasons = [text for name, text in _SLOW.items() if clocks.get(name) == "Active"]
+def _clocks(gpu: _One) -> Iterator[Finding]:
+    reasons = [text for name, text in SLOW.items() if gpu.flag(name)]
+    temperature = gpu.number("temperature.gpu")
     if reasons:
+        hot = f" ({temperature} degrees C)" if temperature is not None else ""
         yield gpu.finding(
             "slowdown",
             "Clocks",
             wanted="not slowed down",
-            found=f"slowed down by the {reasons[0]} ({health['temperature.gpu']} degrees C)",
+            found=f"slowed down by the {reasons[0]}{hot}",
             fix="see to cooling and power: fans, dust, inlet temperature, cables",
             severity="capacity",
         )
 
 
-def _links_of(gpu: _One, fabric: dict[str, str], inactive: list[str]) -> Iterator[Finding]:
-    state = fabric.get("fabric.state", "")
-    if not _NOT_THERE.fullmatch(state) and state != "Completed":
-        yield gpu.finding(
-            "fabric",
-            "Registration with the NVLink fabric",
-            wanted="Completed",
-            found=state,
-            fix="see systemctl status nvidia-fabricmanager; its version has to be the driver's",
-            severity="outage",
-        )
-    if inactive:
+def _fabric(gpu: _One) -> Iterator[Finding]:
+    """What NVML says of the registration: its status counts once the state is "completed"
+    (nvmlGpuFabricInfo_t)."""
+    state = gpu.values.read("fabric.state", _state)
+    status = gpu.values.read("fabric.status", word) if state == "Completed" else None
+    if state in (None, "Completed") and (status or "Success").lower() == "success":
+        return
+    yield gpu.finding(
+        "fabric",
+        "Registration with the NVLink fabric",
+        wanted="Completed, Success",
+        found=f"{state}, {status}" if status else str(state),
+        fix="see systemctl status nvidia-fabricmanager; its version has to be the driver's",
+        severity="outage",
+    )
+
+
+def _pstate(text: str) -> str | None:
+    """Return a performance state."""
+    found = word(text)
+    if found is not None and not re.fullmatch(r"P\d+", found):
+        raise ValueError(text)
+    return found
+
+
+def _state(text: str) -> str | None:
+    """Return one of NVML's states of a registration; None where there is no fabric."""
+    known = {one.lower(): one for one in ("Not Started", "In Progress", "Completed")}
+    found = word(text)
+    if found is not None and found.lower() not in known:
+        raise ValueError(text)
+    return known[found.lower()] if found else None
+
+
+def _links(gpu: _One, inactive: list[str]) -> Iterator[Finding]:
+    if inactive and not gpu.flag("mig.mode.current"):  # MIG mode takes the links down
         yield gpu.finding(
             "nvlink",
             "NVLinks",
@@ -212,63 +265,17 @@ def _links_of(gpu: _One, fabric: dict[str, str], inactive: list[str]) -> Iterato
         )
 
 
-def _inactive_links(answers: _Answers) -> dict[str, list[str]]:
+def _inactive_links(answers: Answers) -> dict[str, list[str]]:
     """Return the links that are down by address; a host of which none is up has no bridges."""
-    if not any(up for links in answers.links.values() for _, up in links):
+    addresses = {one.by_field["index"]: address for address, one in answers.health.items()}
+    for index, links in answers.links.unknown.items():
+        if (address := addresses.get(str(index))) is not None:
+            named = {f"nvlink-{link}": text for link, text in links.items()}
+            answers.health[address].unknown.update(named)
+    if not answers.links.up:
         return {}
-    addresses = {int(one["index"]): address for address, one in answers.health.items()}
     return {
-        addresses[index]: [name for name, up in links if not up]
-        for index, links in answers.links.items()
-        if index in addresses
+        addresses[str(index)]: names
+        for index, names in answers.links.down.items()
+        if str(index) in addresses
     }
-
-
-def _read(lines: Sequence[str]) -> _Answers:
-    answers = _Answers()
-    tables: dict[str, list[str]] = defaultdict(list)
-    for line in lines:
-        group, _, rest = line.partition(" ")
-        if group == "pci":
-            answers.on_pci.append(rest)
-        elif group == "failed":
-            name, status = rest.split()
-            answers.failed[name] = status
-        elif group in ("health", "clocks", "fabric", "rows", "links"):
-            tables[group].append(rest)
-        else:
-            raise ValueError(f"{line!r}")
-    for group in ("health", "clocks", "fabric", "rows"):
-        setattr(answers, group, _by_address(tables[group]))
-    answers.links = _links(tables["links"])
-    return answers
-
-
-def _by_address(lines: Sequence[str]) -> dict[str, dict[str, str]]:
-    rows = csv.DictReader(lines, skipinitialspace=True)
-    found = {}
-    for row in rows:
-        if None in row or None in row.values():
-            raise ValueError(f"{len(row)} values in a row of nvidia-smi")
-        plain = {name.split(" [")[0]: value for name, value in row.items()}
-        bus = plain.get("pci.bus_id") or plain.get("gpu_bus_id")
-        if not bus:
-            raise ValueError("a row of nvidia-smi without a PCI address")
-        found[bus[-12:].lower()] = plain
-    return found
-
-
-def _links(lines: Sequence[str]) -> dict[int, list[tuple[str, bool]]]:
-    found: dict[int, list[tuple[str, bool]]] = {}
-    index = -1
-    for line in lines:
-        if gpu := re.match(r"GPU (\d+):", line):
-            index = int(gpu[1])
-            found[index] = []
-        elif link := re.match(r"\s+Link (\d+): (.*)", line):
-            found[index].append((link[1], "inactive" not in link[2].lower()))
-    return found
-
-
-def _number(text: str) -> int:
-    return 0 if _NOT_THERE.fullmatch(text) else int(text)

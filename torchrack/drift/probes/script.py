@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from torchrack.drift.probes.gpu_answers import FIELDS
 from torchrack.facts.answers import Request
 from torchrack.operations.files import read
 from torchrack.settings.model import Settings
@@ -21,6 +22,7 @@ def request(settings: Settings) -> Request:
         settings: what is declared for the host.
     """
     head = {"label": LABEL, "services": "\n".join(_services(settings))}
+    head |= {f"{group}_fields": ",".join(fields) for group, fields in FIELDS.items()}
     lines = [f"{name}={shlex.quote(value)}" for name, value in head.items()]
     return Request("\n".join([*lines, read("drift/probes.sh")]), _SECONDS)
 

@@ -62,6 +62,9 @@ class _Case:
 
     def notes(self) -> Iterator[str]:
         """Yield what is no fault, and has to be known to read the counts."""
+        inside = self.inside.smi.remarks if self.inside and self.inside.smi else ()
+        for text in dict.fromkeys((*self.before.smi.remarks, *inside)):
+            yield f"nvidia-smi says: {text}"
         torch = self.inside.torch if self.inside else None
         if torch and not torch["cuda"] and self._declares_no_cuda():
             yield (

@@ -30,12 +30,14 @@ class Smi:
         said: its own words where it did not.
         usable: PCI addresses of the GPUs that answer.
         lost: PCI addresses of those that it lists and can't reach.
+        remarks: what it says beside its answer.
     """
 
     state: State
     said: str = ""
     usable: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,18 +122,16 @@ def _smi(lines: Sequence[str]) -> Smi:
     status, said = with_status(lines)
     if status is None:
         return Smi(State.UNKNOWN, "its answer is cut off")
-    text = "\n".join(said)
-    state = nvidia_smi.state(status, text)
-    if state is not State.OK:
-        return Smi(state, nvidia_smi.message(text))
     try:
-        gpus = nvidia_smi.gpus(text)
+        answer = nvidia_smi.answer(status, "\n".join(said))
     except ValueError as error:
         return Smi(State.UNKNOWN, str(error))
     return Smi(
-        state,
-        usable=tuple(gpu.address for gpu in gpus if not gpu.lost),
-        lost=tuple(gpu.address for gpu in gpus if gpu.lost),
+        answer.state,
+        answer.message,
+        usable=tuple(gpu.address for gpu in answer.gpus if not gpu.lost),
+        lost=tuple(gpu.address for gpu in answer.gpus if gpu.lost),
+        remarks=tuple(remark.text for remark in answer.remarks),
     )
 
 

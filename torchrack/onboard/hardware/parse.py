@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from torchrack import gpus, nvidia_smi
 from torchrack.onboard.hardware.disks import disks_of
@@ -76,12 +77,9 @@ def _processors(cpu: Mapping[str, str]) -> Processors:
 def _gpus(rows: Iterable[Row], smi: Sequence[str]) -> tuple[GpuFacts, ...]:
     """Return the GPUs of the PCI bus, with what nvidia-smi adds as far as it answered."""
     known: dict[str, nvidia_smi.Identity] = {}
-    status, text = with_status(smi)
-    if status == 0:
-        try:
-            known = {one.address: one for one in nvidia_smi.identities("\n".join(text))}
-        except ValueError:
-            known = {}  # the GPU check tells what is wrong with it
+    _, text = with_status(smi)
+    with suppress(ValueError):  # the GPU check reports what is wrong with it
+        known = {one.address: one for one in nvidia_smi.identities("\n".join(text))}
     found = {row[0]: row[1].removeprefix("0x") for row in rows if len(row) == 2}
     return tuple(
         _gpu(address, found.get(address), known.get(address))
