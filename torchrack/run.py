@@ -12,6 +12,7 @@ from pyinfra import host, logger, state
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
+from torchrack import ordering
 from torchrack.context import current_host
 from torchrack.errors import HostError, Problem, ProblemsError, TorchrackError
 from torchrack.report import console
@@ -73,13 +74,14 @@ def run(*stages: Stage) -> None:
         return
     names = [name_of(stage) for stage in stages]
     only = _only(names)
-    for name, stage in zip(names, stages, strict=True):
+    for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
         if only and name not in only and name not in ALWAYS:
             continue
         if current_host() in state.failed_hosts:
             return
         try:
-            stage()
+            with ordering.stage(number):
+                stage()
         except ProblemsError:
             raise
         except Exception as error:

@@ -30,7 +30,7 @@ from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import exec_file
 
-from torchrack import difference
+from torchrack import difference, ordering
 from torchrack.errors import Problem, ProblemsError
 from torchrack.run import failures, name_of, stages_of
 from torchrack.runner.interrupt import interruptible
@@ -166,12 +166,12 @@ class _Run:
     def _plan(self) -> Outcome:
         """Return what the operations would change, as far as can be told before any of them."""
         for op_hash in self.state.get_op_order():
-            name = ", ".join(sorted(self.state.get_op_meta(op_hash).names))
             for host in self.state.inventory.get_active_hosts():
                 data = self.state.ops[host].get(op_hash)
                 if data is None or not data.operation_meta._maybe_is_change:
                     continue
                 said = difference.planned(host, op_hash)
+                name = ordering.name_of(self.state, host, op_hash)
                 self.watch.changes[host.name].append(Change(host.name, *parts(name), said))
         plan = self._told("failed" if self.watch.failures else "planned")
         self.watch.changes.clear()

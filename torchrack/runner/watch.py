@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 
-from torchrack import difference
+from torchrack import difference, ordering
 from torchrack.difference import Difference
 from torchrack.runner.model import Change, Failure
 
@@ -66,7 +66,9 @@ class Watch(BaseStateCallback):
 
     def operation_start(self, state: State, op_hash: str) -> None:
         """Tell that an operation begins."""
-        self.listener.began(*parts(_name(state, op_hash)))
+        names: Any = state.get_op_meta(op_hash).names
+        stages, operations = zip(*map(parts, sorted(names)), strict=True)
+        self.listener.began(stages[0], ", ".join(operations))
 
     def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:
         """Listen to what the operation finds to differ."""
@@ -74,7 +76,7 @@ class Watch(BaseStateCallback):
             stack = ExitStack()
             heard = stack.enter_context(difference.collecting())
             self._begun[host.name, op_hash] = time.monotonic(), stack, heard
-            self.at[host.name] = _name(state, op_hash)
+            self.at[host.name] = ordering.name_of(state, host, op_hash)
 
     def operation_host_success(
         self, _state: State, host: Host, op_hash: str, retry_count: int = 0
@@ -90,11 +92,11 @@ class Watch(BaseStateCallback):
 
     def operation_end(self, state: State, op_hash: str) -> None:
         """Keep what the operation did; its result is complete only now."""
-        name = _name(state, op_hash)
         for host in state.inventory:
             begun = self._begun.pop((host.name, op_hash), None)
             if begun is None:
                 continue
+            name = ordering.name_of(state, host, op_hash)
             seconds, heard = begun[0], begun[2]
             meta = state.ops[host][op_hash].operation_meta
             self.seconds[host.name] += seconds
@@ -132,8 +134,3 @@ class Said(logging.Handler):
         commentary = record.funcName in ("connect", "disconnect", "run_host_op", "_run_host_op")
         if record.levelno >= logging.WARNING or (record.module == "host" and not commentary):
             self._said(record.getMessage().strip())
-
-
-def _name(state: State, op_hash: str) -> str:
-    names: Any = state.get_op_meta(op_hash).names
-    return ", ".join(sorted(names))
