@@ -37,7 +37,7 @@ MOST_OUTPUT = 8 * 2**20
 
 _DROPPED = (SSHException, EOFError, ConnectionResetError)
 """What a busy sshd or bastion does to a connection too many; worth another try."""
-_FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
+_FAILURES: tuple[tuple[type[BaseException], str, str], ...] = (
     (BadHostKeyException, "another host key than the pinned one", "verify it, then mend {pins}"),
     (AuthenticationException, "a refused login: {error}", "check user and key in the inventory"),
     (TimeoutError, "no answer in time", "see whether the host is up and reachable"),
@@ -45,7 +45,7 @@ _FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
     (OSError, "{error}", "see whether the host is up and reachable"),
     (EOFError, "a connection that ended", "see whether the host is up and reachable"),
     (PyinfraError, "{error}", "mend that on this machine (an SSH agent can hold a locked key)"),
-    (Exception, "{kind}: {error}", "this is a fault of Torchrack: report it"),
+    (BaseException, "{kind}: {error}", "this is a fault of Torchrack: report it"),
 )
 """What is told of an error, the first that fits: what was found, and what to do."""
 _NO_HANDSHAKE = "No existing session"
@@ -211,7 +211,7 @@ def told(host: FleetHost) -> Iterator[None]:
         yield
     except TorchrackError:
         raise
-    except Exception as error:  # whatever ails one host must not hide the others
+    except (Exception, SystemExit) as error:  # whatever ails one host must not hide the others
         pins, kind = _known_hosts(host.data), type(error).__name__
         text = str(error).removeprefix("StrictPolicy: ") or kind
         if text == _NO_HANDSHAKE:

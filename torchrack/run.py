@@ -47,8 +47,9 @@ def stages_of(deploy_file: Path) -> tuple[Stage, ...]:
     token = _collected.set(found)
     try:
         runpy.run_path(str(deploy_file))
-    except Exception as error:  # a deploy file is a program: it can fail in any way
-        raise TorchrackError(f"{deploy_file} can't be loaded: {error}") from error
+    except (Exception, SystemExit) as error:  # a deploy file is a program: it can fail in any way
+        said = f"{type(error).__name__}: {error}"
+        raise TorchrackError(f"{deploy_file} can't be loaded: {said}") from error
     finally:
         _collected.reset(token)
     if not found:

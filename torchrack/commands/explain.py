@@ -71,7 +71,7 @@ def explain(
     """Say whether a combination works, what a host would get, and why.
 
     Anything left out is resolved. The answer is from the tables alone: no host is asked.
-    Exit status: 0 it works (perhaps with warnings), 2 it does not, or the input is no question.
+    Exit status: 0 it works (perhaps with warnings), 2 it does not, 1 the input is no question.
     """
     devices, problems = _devices(gpu or ())
     problems += _host_problems(system, machine)
@@ -80,7 +80,7 @@ def explain(
     if problems:
         for problem in problems:
             typer.echo(f"torchrack explain: {problem}", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(1)
     switches = tuple(device for device in devices if nvswitch(device))
     facts = Facts(
         gpus=tuple(device for device in devices if device not in switches),

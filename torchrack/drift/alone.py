@@ -11,6 +11,10 @@ from pathlib import Path
 from torchrack.errors import TorchrackError
 
 
+class BusyError(TorchrackError):
+    """Another process is at work."""
+
+
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Hold a lock file; the kernel lets go of it when the process ends, however it ends.
@@ -19,7 +23,8 @@ def alone(path: Path) -> Iterator[None]:
         path: the lock file; its folder is made where it is missing.
 
     Raises:
-        TorchrackError: another process holds it, or it can't be made.
+        BusyError: another process holds it.
+        TorchrackError: it can't be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +37,7 @@ def alone(path: Path) -> Iterator[None]:
         except OSError:
             file.seek(0)
             holder = file.read(20).strip() or "unknown"
-            raise TorchrackError(
+            raise BusyError(
                 f"another nightly check of this fleet is running (process {holder}): "
                 "wait for it, or see why it takes so long"
             ) from None

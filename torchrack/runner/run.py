@@ -155,11 +155,11 @@ class _Run:
         if not self.refused:
             self.state.fail_hosts(broken)
 
-    def _prepare_host(self, host: Host) -> Exception | None:
+    def _prepare_host(self, host: Host) -> BaseException | None:
         try:
             with ctx_config.use(self.state.config.copy()), ctx_host.use(host):
                 exec_file(str(self.order.deploy_file))
-        except Exception as error:  # a deploy file is a program: it can fail in any way
+        except (Exception, SystemExit) as error:  # a deploy file is a program
             return None if host in self.state.failed_hosts else error
         return None
 
@@ -227,7 +227,7 @@ def _state(order: Order) -> State:
     return state
 
 
-def _told_of(host: Host, error: Exception) -> str:
+def _told_of(host: Host, error: BaseException) -> str:
     if isinstance(error, UnexpectedExternalError):  # pyinfra's wrapping of faulty deploy code
         error = error.exception
     text = str(error) or type(error).__name__

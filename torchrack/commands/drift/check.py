@@ -13,6 +13,7 @@ import typer
 
 from torchrack import atomic
 from torchrack.commands.drift.look import look, remember
+from torchrack.commands.drift.nightly import failure_told
 from torchrack.commands.fleet import locked_in_part
 from torchrack.drift import history, waivers
 from torchrack.drift.alone import alone
@@ -72,21 +73,23 @@ def check(
     A finding that somebody answers for in the inventory's .waivers.yml does not count, nor does
     one that --severity or --since leaves out; what could not be checked always does.
 
-    Exit status: 0 in sync, 2 something differs, 1 something could not be checked, a report could
-    not be written or the input is wrong (what was found is shown all the same).
+    Exit status: 0 in sync, 2 all was checked and something differs, 1 something or all could not
+    be checked, a report could not be written or the input is wrong (what was found is shown all
+    the same), 130 interrupted.
     """
     wanted = _formats([*(formats or []), *(["json"] if as_json else [])])
     after = _moment(since)
-    hosts, new, whole = locked_in_part(inventory, "drift", host or [])
-    told = _targets(inventory) if nightly else []
-    path = history.path_of(inventory)
-    with alone(path.with_suffix(".lock")) if nightly else nullcontext():
-        checked = look(
-            inventory, hosts, deploy_file, new=new, whole_fleet=whole, seconds=time_limit
-        )
-        seen, past = remember(inventory, checked)
-        if nightly:
-            _notify(path.with_suffix(".alerts.json"), told, checked)
+    with failure_told(inventory) if nightly else nullcontext():
+        hosts, new, whole = locked_in_part(inventory, "drift", host or [])
+        told = _targets(inventory) if nightly else []
+        path = history.path_of(inventory)
+        with alone(path.with_suffix(".lock")) if nightly else nullcontext():
+            checked = look(
+                inventory, hosts, deploy_file, new=new, whole_fleet=whole, seconds=time_limit
+            )
+            seen, past = remember(inventory, checked)
+            if nightly:
+                _notify(path.with_suffix(".alerts.json"), told, checked)
     chosen = select(checked, seen, severity=severity, since=after)
     told_all = _tell(chosen, seen, past, wanted)
     _end(STATUS[verdict(chosen)] if told_all else 1, hard=time_limit is not None)
