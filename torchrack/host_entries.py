@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from torchrack import hosts_file as written
 from torchrack.connect import connection_data
 from torchrack.errors import Problem, ProblemsError
+from torchrack.fleet_folder import beside, enter, here
 from torchrack.lock.file import shown
 from torchrack.settings.section import Section
 
@@ -56,9 +56,10 @@ def host(
         name: the name it has in reports and in ``--limit``.
         address: host name or IP address to connect to.
         user: login with sudo.
-        known_hosts: the fleet's own known_hosts file with the host's key.
+        known_hosts: the fleet's own known_hosts file with the host's key; a relative path begins
+            in the fleet's folder.
         port: TCP port of sshd.
-        key: path of the private key to log in with.
+        key: path of the private key to log in with, as ``known_hosts``.
         agent: whether keys of the SSH agent may be used.
         settings: sections for this host alone (``docker=Docker(...)``).
 
@@ -73,7 +74,6 @@ def host(
         key=str(Path(key).expanduser()) if key else None,
         agent=agent,
     )
-    _problems.extend(_connection_problems(name, data))
     return name, data | settings
 
 
@@ -101,8 +101,9 @@ def hosts_of(
         hosts_file: the hosts file; left out, ``.hosts.yml`` in the place of ``.py``.
         settings: sections for each of these hosts (``docker=Docker(...)``).
     """
-    file = Path(hosts_file or written.path_of(inventory_file)).expanduser().resolve()
-    pins = Path(known_hosts or Path(inventory_file).with_suffix(".known_hosts")).expanduser()
+    enter(inventory_file)
+    file = here(hosts_file or written.path_of(inventory_file)).resolve()
+    pins = here(known_hosts or beside(inventory_file, ".known_hosts"))
     _opened.append(OpenGroup(group, file, pins, user, str(key) if key else None))
     try:
         entries = written.read(file).get(group, {})
@@ -139,14 +140,22 @@ def taken() -> tuple[list[Problem], list[OpenGroup]]:
     return found
 
 
-def _connection_problems(name: str, data: Mapping[str, Any]) -> list[Problem]:
+def settle(name: str, data: dict[str, Any]) -> list[Problem]:
+    """Have a host's files begin in the fleet's folder; return what is wrong with its connection.
+
+    Args:
+        name: the host's name.
+        data: its data, as :func:`host` made them.
+    """
     problems = []
     for what, field in (("SSH key", "ssh_key"), ("known_hosts file", "ssh_known_hosts_file")):
         path = data.get(field)
-        if path and not Path(path).is_file():
-            problems.append(
-                Problem(name, what, f"no file {path}", "a readable file", "correct the path")
-            )
+        if not path:
+            continue
+        data[field] = str(here(path))
+        if not Path(data[field]).is_file():
+            found = f"no file {data[field]}"
+            problems.append(Problem(name, what, found, "a readable file", "correct the path"))
     port = data["ssh_port"]
     if not isinstance(port, int) or not 1 <= port <= 65535:
         problems.append(

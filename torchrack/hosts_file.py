@@ -25,6 +25,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from torchrack import atomic, yaml_lines
 from torchrack.errors import Problem, ProblemsError
 from torchrack.exclusive import exclusive
+from torchrack.fleet_folder import beside
 from torchrack.lock.file import shown
 
 Hosts = dict[str, dict[str, "Entry"]]
@@ -69,7 +70,7 @@ _proposed: dict[Path, Hosts] = {}
 
 def path_of(inventory: str | Path) -> Path:
     """Return the hosts file of an inventory: beside it, with ``.hosts.yml``."""
-    return Path(inventory).with_suffix(".hosts.yml")
+    return beside(inventory, ".hosts.yml")
 
 
 def read(path: Path) -> Hosts:

@@ -29,12 +29,14 @@ from typing import Any
 
 from torchrack import hosts_file
 from torchrack.errors import Problem, ProblemsError
-from torchrack.host_entries import HostEntry, OpenGroup, host, hosts_of, taken
+from torchrack.fleet_folder import beside, enter, group_data_of, here
+from torchrack.host_entries import HostEntry, OpenGroup, host, hosts_of, settle, taken
 from torchrack.lock.file import shown
 from torchrack.report import print_problems
 from torchrack.settings.check import check_settings
-from torchrack.settings.load import group_data_folders, load_folder
-from torchrack.settings.model import SECTIONS, Settings, merge
+from torchrack.settings.elsewhere import given_to_pyinfra, not_the_fleets
+from torchrack.settings.load import load_folder
+from torchrack.settings.model import SECTIONS, Settings, keep, merge
 
 
 @dataclass(frozen=True)
@@ -57,35 +59,51 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
         inventory_file: the inventory's ``__file__``.
         names: the inventory's ``globals()``.
     """
+    inventory = Path(inventory_file).resolve()
+    enter(inventory)
     problems, opened = taken()
-    layers, found = _group_data(Path(inventory_file))
-    problems += found + _stray_lists(inventory_file, names)
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
+    for entry in (entry for group in groups.values() for entry in group if _is_entry(entry)):
+        problems += settle(*entry)
+    layers, found = _group_data(inventory)
+    problems += found + _stray_lists(inventory_file, names)
+    problems += not_the_fleets(inventory, {"all", *groups, inventory.stem})
     problems += _unread(inventory_file, opened, groups) + _twice(groups)
     if _joining is not None:
         _joining.extend(opened)
-    if not problems:
-        for entry in _merged(groups, layers, Path(inventory_file).stem):
-            problems += check_settings(entry.name, entry.settings)
-            problems += _unknown_sections(entry.name, entry.data)
+    fleet = [] if problems else _merged(groups, layers, inventory.stem)
+    for member in fleet:
+        problems += check_settings(member.name, member.settings)
+        problems += _unknown_sections(member.name, member.data)
     if not any(groups.values()) and _joining is None:
         problems.append(_empty(inventory_file, opened))
     problems = list(dict.fromkeys(problems))  # what a group file says wrong, it says for each host
     if problems:
         print_problems("Settings", problems)
         sys.exit(f"{len(problems)} problem(s) in the settings; no host was contacted.")
-    _note_files(groups, Path(inventory_file), names.get("lock_file"))
+    _note(groups, fleet, inventory, names.get("lock_file"))
 
 
-def _note_files(groups: Mapping[str, Any], inventory: Path, lock: str | Path | None) -> None:
-    """Tell each host where its inventory and its lock are: pyinfra does not."""
+def _note(
+    groups: Mapping[str, Any], fleet: Iterable[FleetHost], inventory: Path, lock: str | Path | None
+) -> None:
+    """Tell each host where its inventory and its lock are, and what its groups say.
+
+    pyinfra does not tell the first, and the second only where the current folder is the fleet's.
+    """
     files = {
-        "_inventory_file": str(inventory.resolve()),
-        "_lock_file": str(Path(lock or inventory.with_suffix(".lock.yml")).resolve()),
+        "_inventory_file": str(inventory),
+        "_lock_file": str(here(lock or beside(inventory, ".lock.yml")).resolve()),
     }
+    plain = {
+        one.name: {name: value for name, value in one.data.items() if name not in SECTIONS}
+        for one in fleet
+    }
+    for one in fleet:
+        keep(inventory, one.name, one.settings)
     for entries in groups.values():
-        for _, data in entries:
-            data.update(files)
+        for name, data in entries:
+            data.update(plain[name] | files)
 
 
 def load_fleet(inventory_file: str | Path) -> list[FleetHost]:
@@ -95,6 +113,7 @@ def load_fleet(inventory_file: str | Path) -> list[FleetHost]:
         inventory_file: path of the inventory, checked as a run would check it.
     """
     path = Path(inventory_file).resolve()
+    enter(path)
     names = runpy.run_path(str(path))
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
     layers, _ = _group_data(path)
@@ -188,7 +207,7 @@ def _place(data: Mapping[str, Any]) -> str:
 def _group_data(inventory_file: Path) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     layers: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []
-    for folder in group_data_folders(inventory_file):
+    for folder in [*group_data_of(inventory_file), *given_to_pyinfra()]:
         loaded, found = load_folder(folder)
         problems += found
         for group, data in loaded.items():
@@ -209,7 +228,9 @@ def _merged(
     fleet = []
     for name, own in data.items():
         order = dict.fromkeys(["all", *member[name], stem])
-        fleet.append(FleetHost(name, own, merge([*(layers.get(g, {}) for g in order), own])))
+        found = [*(layers.get(group, {}) for group in order), own]
+        plain = {k: v for layer in found for k, v in layer.items() if k not in SECTIONS}
+        fleet.append(FleetHost(name, plain | own, merge(found)))
     return fleet
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -44,6 +45,9 @@ def stages_of(deploy_file: Path) -> tuple[Stage, ...]:
         TorchrackError: it can't be loaded, or runs none.
     """
     found: list[Stage] = []
+    folder = str(deploy_file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # stages of a fleet's own stand beside its deploy file
     token = _collected.set(found)
     try:
         runpy.run_path(str(deploy_file))

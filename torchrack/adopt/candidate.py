@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from torchrack.errors import Problem, ProblemsError
+from torchrack.fleet_folder import group_data_of
 from torchrack.hosts_file import Entry
 from torchrack.inventory import FleetHost, OpenGroup
 from torchrack.lock.file import shown
-from torchrack.settings.load import group_data_folders, load_folder
+from torchrack.settings.load import load_folder
 from torchrack.settings.model import Settings, merge
 from torchrack.settings.section import Section
 
@@ -99,7 +100,7 @@ def with_proposal(
     """
     below = {one.name: getattr(host.settings, one.name) for one in fields(host.settings)}
     above: dict[str, Section] = {}
-    for folder in group_data_folders(inventory):
+    for folder in group_data_of(inventory):
         above |= load_folder(folder)[0].get(inventory.stem, {})
     own = {key: value for key, value in host.data.items() if isinstance(value, Section)}
     settings = merge([below, proposed, above, own])

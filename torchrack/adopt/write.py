@@ -10,10 +10,10 @@ from paramiko import PKey
 from torchrack import atomic, hosts_file
 from torchrack.adopt.candidate import Place
 from torchrack.errors import Problem, ProblemsError
+from torchrack.fleet_folder import group_data_of
 from torchrack.hosts_file import Entry
 from torchrack.lock.file import shown
 from torchrack.onboard import pins
-from torchrack.settings.load import group_data_folders
 
 
 def in_the_way(place: Place, files: Mapping[str, str]) -> list[Problem]:
@@ -24,7 +24,7 @@ def in_the_way(place: Place, files: Mapping[str, str]) -> list[Problem]:
         files: name to text of certificates.
     """
     group = place.group.name
-    folders = {*group_data_folders(place.inventory), place.settings_file.parent}
+    folders = {*group_data_of(place.inventory), place.settings_file.parent}
     there = [path for path in sorted({f / f"{group}.py" for f in folders}) if path.exists()]
     own = f"{place.name.replace('-', '_')} = hosts_of(__file__, ...)"
     problems = [

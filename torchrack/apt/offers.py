@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from torchrack import driver, toolkit
 from torchrack.apt.repository import Repository, pinned_key
@@ -14,6 +13,7 @@ from torchrack.driver_names import is_driver, upstream
 from torchrack.errors import HostError, Problem
 from torchrack.facts.repository import PublishedKey
 from torchrack.facts.survey import Survey
+from torchrack.fleet_folder import here
 from torchrack.operations.files import controller_file, read
 from torchrack.remote import Session
 from torchrack.settings.model import Settings
@@ -169,7 +169,7 @@ def _keys(session: Session, wanted: Iterable[_Wanted]) -> dict[str, str]:
 
 
 def _controller_key(host: str, one: _Wanted) -> bytes:
-    path = Path(one.key_file or "").expanduser()
+    path = here(one.key_file or "")
     try:
         return path.read_bytes()
     except OSError as error:

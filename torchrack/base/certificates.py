@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from torchrack.errors import TorchrackError
+from torchrack.fleet_folder import here
 
 
 def read_ca(path: str, now: datetime | None = None) -> str:
@@ -23,7 +23,7 @@ def read_ca(path: str, now: datetime | None = None) -> str:
             is not a CA's or not valid now.
     """
     try:
-        data = Path(path).expanduser().read_bytes()
+        data = here(path).read_bytes()
     except OSError as error:
         raise TorchrackError(f"{path} can't be read: {error.strerror}") from None
     return _one_ca(data, path, now)

@@ -18,7 +18,7 @@ from torchrack.adopt.run import Adopted, Wish
 from torchrack.adopt.run import adopt as look_at
 from torchrack.adopt.write import in_the_way, write
 from torchrack.commands.adopt_text import as_data, show
-from torchrack.commands.fleet import reading
+from torchrack.commands.fleet import deploy_of, reading
 from torchrack.errors import HostError, Problem, ProblemsError
 from torchrack.hosts_file import Entry
 from torchrack.inventory import load_open
@@ -67,8 +67,11 @@ def adopt(
         bool, typer.Option("--trust-on-first-use", help="trust a host key nobody has verified")
     ] = False,
     deploy_file: Annotated[
-        Path, typer.Option("--deploy", help="the deploy file that is looked ahead with")
-    ] = Path("deploy.py"),
+        Path | None,
+        typer.Option(
+            "--deploy", help="the deploy file that is looked ahead with (the one of the fleet)"
+        ),
+    ] = None,
     ahead: Annotated[
         bool, typer.Option("--ahead/--no-ahead", help="tell what a deploy would change")
     ] = True,
@@ -87,8 +90,9 @@ def adopt(
     Exit status: 0 the proposal is made (and written with --write), 1 it could not be made or
     written, or the input is wrong, 130 interrupted.
     """
-    if ahead and not deploy_file.is_file():
-        _refuse(f"no file {deploy_file}: name it with --deploy, or give --no-ahead")
+    ahead_with = deploy_of(inventory, deploy_file, "adopt") if ahead else None
+    if ahead_with and not ahead_with.is_file():
+        _refuse(f"no file {ahead_with}: name it with --deploy, or give --no-ahead")
     fields = {one: context.params[one] for one in Row.model_fields if one in context.params}
     try:
         wish = _asked(inventory, row(**fields), ask_password, agent)
@@ -100,7 +104,7 @@ def adopt(
             wish,
             trusted,
             lambda: reading(inventory, "adopt", load_open)[0],
-            deploy_file=deploy_file if ahead else None,
+            deploy_file=ahead_with,
             told=lambda sentence: console().print(Text(f"{name}: {sentence}"), soft_wrap=True),
         )
         written = _write(made, place, entry, trusted) if to_write else []

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from torchrack.commands.fleet import locked
+from torchrack.commands.fleet import deploy_of, locked
 from torchrack.report import console
 from torchrack.run import ALWAYS, name_of, stages_of
 from torchrack.runner.model import STATUS, Outcome
@@ -28,8 +28,9 @@ def deploy(
         list[str] | None, typer.Option("--only", help="only these stages, separated by commas")
     ] = None,
     deploy_file: Annotated[
-        Path, typer.Option("--deploy", help="the deploy file that is run")
-    ] = Path("deploy.py"),
+        Path | None,
+        typer.Option("--deploy", help="the deploy file that is run (the one of the fleet)"),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show what would change, and change nothing")
     ] = False,
@@ -50,10 +51,11 @@ def deploy(
     if not (yes or dry_run or sys.stdin.isatty()):
         _refuse("nobody can be asked here: give --yes, or --dry-run to see the plan")
     fleet = locked(inventory, "deploy", limit or [])
-    stages = _stages(deploy_file, only or [])
+    chosen = deploy_of(inventory, deploy_file, "deploy")
+    stages = _stages(chosen, only or [])
     run_ordered(
         inventory,
-        deploy_file,
+        chosen,
         {host.name: stages for host in fleet},
         dry_run=dry_run,
         yes=yes,

@@ -9,8 +9,10 @@ from typing import TypeVar
 import typer
 
 from torchrack.errors import Problem, ProblemsError
+from torchrack.fleet_folder import DEPLOY, folder_of
 from torchrack.inventory import FleetHost, load_fleet
 from torchrack.knowledge import Knowledge
+from torchrack.lock.file import shown
 from torchrack.lock.fleet import exact, new_hosts
 from torchrack.report import print_problems
 from torchrack.settings.section import collecting
@@ -34,6 +36,25 @@ def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
         print_problems("Inventory", [Problem(str(inventory), "Inventory", "no host", needed, fix)])
         raise typer.Exit(1)
     return fleet
+
+
+def deploy_of(inventory: Path, given: Path | None, command: str) -> Path:
+    """Return the deploy file of a fleet: what ``--deploy`` names, else that of its folder.
+
+    Args:
+        inventory: the inventory's file.
+        given: what was named.
+        command: the command that asks, for messages.
+
+    Raises:
+        typer.Exit: none was named, and the fleet's folder has none.
+    """
+    own = folder_of(inventory) / DEPLOY
+    if given is None and not own.is_file():
+        message = f"no {DEPLOY} in the fleet's folder {own.parent}: name it with --deploy"
+        typer.echo(f"torchrack {command}: {message}", err=True)
+        raise typer.Exit(1)
+    return given or Path(shown(own))
 
 
 def reading(inventory: Path, command: str, load: Callable[[Path], T]) -> T:

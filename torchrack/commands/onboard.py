@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from torchrack.commands.fleet import reading
+from torchrack.commands.fleet import deploy_of, reading
 from torchrack.commands.onboard_prepare import prepare_all
 from torchrack.errors import ProblemsError, TorchrackError
 from torchrack.inventory import load_open
@@ -104,8 +104,9 @@ def onboard(
         str | None, typer.Option(help="its private key, with the public half beside it")
     ] = None,
     deploy_file: Annotated[
-        Path, typer.Option("--deploy", help="the deploy file that is run")
-    ] = Path("deploy.py"),
+        Path | None,
+        typer.Option("--deploy", help="the deploy file that is run (the one of the fleet)"),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="STEP", help=f"stop after a step: {', '.join(STEPS)}")
     ] = None,
@@ -159,7 +160,8 @@ def onboard(
     asking = changes(last) and not (yes or dry_run)
     if asking and not sys.stdin.isatty():
         _refuse("nobody can be asked here: give --yes, or --dry-run to look only")
-    _check_deploy_file(deploy_file)
+    chosen = deploy_of(inventory, deploy_file, "onboard")
+    _check_deploy_file(chosen)
     with _told():
         if last in _BEFORE_LOGIN:
             joinings = _joinings(inventory, hosts, {**options, "user": user or ADMIN})
@@ -172,7 +174,7 @@ def onboard(
         person = _Person(show)
         terms = Terms(
             inventory,
-            deploy_file,
+            chosen,
             dry_run,
             last,
             trust_on_first_use,

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from torchrack.drift.model import Finding
 from torchrack.drift.severity import severity_of
+from torchrack.fleet_folder import here
 from torchrack.inventory import FleetHost
 
 SOON = dt.timedelta(days=30)
@@ -44,7 +45,7 @@ def _files(host: FleetHost) -> Iterator[str]:
 
 def _findings(path: str, hosts: int, now: dt.datetime) -> Iterator[Finding]:
     try:
-        certificates = x509.load_pem_x509_certificates(Path(path).expanduser().read_bytes())
+        certificates = x509.load_pem_x509_certificates(here(path).read_bytes())
     except (OSError, ValueError):
         return
     for certificate in certificates:

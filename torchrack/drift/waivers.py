@@ -14,6 +14,7 @@ from torchrack.drift import entries
 from torchrack.drift.model import Finding, Result
 from torchrack.drift.severity import severity_of
 from torchrack.errors import Problem
+from torchrack.fleet_folder import beside
 
 SOON = dt.timedelta(days=14)
 """How long before its end a waiver is told of."""
@@ -64,7 +65,7 @@ class Waived:
 
 def path_of(inventory: str | Path) -> Path:
     """Return the waiver file of an inventory: beside it, with ``.waivers.yml``."""
-    return Path(inventory).with_suffix(".waivers.yml")
+    return beside(inventory, ".waivers.yml")
 
 
 def read(path: Path) -> list[Waiver]:

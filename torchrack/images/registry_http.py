@@ -16,6 +16,7 @@ from threading import Event, Timer
 from urllib.parse import urljoin, urlsplit
 
 from torchrack.errors import Problem, TorchrackError
+from torchrack.fleet_folder import here
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
@@ -188,7 +189,7 @@ def trust(where: str, ca_file: str | None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
         try:
-            context.load_verify_locations(cafile=ca_file)
+            context.load_verify_locations(cafile=here(ca_file))
         except OSError as error:
             reason = getattr(error, "reason", None) or error.strerror or "no certificate in it"
             raise RegistryError(

@@ -22,6 +22,7 @@ from torchrack.difference import differs
 from torchrack.errors import TorchrackError
 from torchrack.facts.files import Files, FileState
 from torchrack.facts.gather import gather
+from torchrack.fleet_folder import here
 from torchrack.operations.guard import Commands, operation
 
 FILES = Path(__file__).parents[2] / "files"
@@ -176,6 +177,6 @@ def controller_file(path: str) -> str:
         TorchrackError: it can't be read.
     """
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        return here(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TorchrackError(f"the file {path} on this machine can't be read: {error}") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import shlex
-from pathlib import Path
 
 from pyinfra import host
 from pyinfra.api.command import StringCommand
@@ -19,6 +18,7 @@ from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
 from torchrack.facts.gather import gather
 from torchrack.facts.repository import PublishedKey, Source
+from torchrack.fleet_folder import here
 from torchrack.operations.guard import Commands, operation
 
 _SCRIPT = """set -eu
@@ -119,7 +119,7 @@ def _key(declared: Repository, key_file: str | None, present: str) -> str:
 
 def _controller_key(declared: Repository, key_file: str) -> str:
     try:
-        data = Path(key_file).expanduser().read_bytes()
+        data = here(key_file).read_bytes()
     except OSError as error:
         raise HostError(
             Problem(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -133,7 +132,8 @@ class _Run:
 
     def _prepare(self) -> None:
         """Have every host declare its operations; a host that can't is out, the others go on."""
-        self.state.current_deploy_filename = str(self.order.deploy_file)
+        # Absolute: the stamp looks for its repository, and its folder need not be the current one.
+        self.state.current_deploy_filename = str(self.order.deploy_file.resolve())
         waiting = {
             self.state.pool.spawn(self._prepare_host, host): host
             for host in list(self.state.inventory.get_active_hosts())
@@ -158,7 +158,7 @@ class _Run:
     def _prepare_host(self, host: Host) -> BaseException | None:
         try:
             with ctx_config.use(self.state.config.copy()), ctx_host.use(host):
-                exec_file(str(self.order.deploy_file))
+                exec_file(str(self.order.deploy_file.resolve()))
         except (Exception, SystemExit) as error:  # a deploy file is a program
             return None if host in self.state.failed_hosts else error
         return None
@@ -217,7 +217,8 @@ def _state(order: Order) -> State:
     config = Config()
     config.DIFF = order.diff
     ctx_config.set(config)
-    inventory = make_inventory(str(order.inventory), cwd=os.getcwd())
+    # Without a folder: the inventory has its fleet's group data, wherever this is run.
+    inventory = make_inventory(str(order.inventory), cwd=None)
     ctx_inventory.set(inventory)
     for name, stages in order.stages.items():
         if stages:

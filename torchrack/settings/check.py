@@ -7,16 +7,16 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from shutil import which
 
 from torchrack.errors import Problem
+from torchrack.fleet_folder import here
 from torchrack.settings.check_base import ca_certificates
 from torchrack.settings.check_docker import docker_version
 from torchrack.settings.check_knowledge import knowledge
 from torchrack.settings.images import REFERENCE, TAGGED
 from torchrack.settings.model import Settings
-from torchrack.settings.secret import Secret
+from torchrack.settings.secret import Secret, program
 from torchrack.settings.workloads import Port, Workload
 
 
@@ -166,7 +166,7 @@ def _registries(host: str, settings: Settings) -> Iterator[Problem]:
 def _files_here(host: str, settings: Settings) -> Iterator[Problem]:
     """Files on this machine that a later stage would miss in the middle of a run."""
     for where, what, path in _named_files(settings):
-        full = Path(path).expanduser()
+        full = here(path)
         if not full.is_file() or not os.access(full, os.R_OK):
             found = "no such file" if not full.exists() else "a file that can't be read"
             fix = "correct the path, or make the file readable"
@@ -199,7 +199,11 @@ def _programs_here(host: str, settings: Settings) -> Iterator[Problem]:
         for w in settings.workloads.containers
     ]
     for where, what, secret in secrets:
-        if secret is not None and secret.source == "command" and not which(secret.words[0]):
+        if (
+            secret is not None
+            and secret.source == "command"
+            and not which(program(secret.words[0]))
+        ):
             found, needed = f"no program {secret.words[0]}", "a program on this machine"
             yield Problem(where or host, what, found, needed, "install it, or correct the name")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from torchrack.base.certificates import read_ca
 from torchrack.errors import Problem, TorchrackError
+from torchrack.fleet_folder import here
 from torchrack.settings.model import Settings
 
 
@@ -18,7 +18,7 @@ def ca_certificates(host: str, settings: Settings) -> Iterator[Problem]:
         settings: its merged settings.
     """
     for name, path in settings.base.ca_certificates.items():
-        if not Path(path).expanduser().is_file():
+        if not here(path).is_file():
             continue
         try:
             read_ca(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import runpy
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torchrack.errors import Problem
@@ -12,25 +13,21 @@ from torchrack.settings.model import SECTIONS
 from torchrack.settings.section import Section, collecting
 
 
-def group_data_folders(inventory_file: Path) -> list[Path]:
-    """The folders that pyinfra reads, in its order: here, then beside the inventory."""
-    here = Path.cwd() / "group_data"
-    beside = inventory_file.resolve().parent / "group_data"
-    return [here] if here == beside else [here, beside]
-
-
 def load_folder(folder: Path) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """Return the data of all groups with a file in ``folder``, and the problems found there."""
+    """Return the data of all groups with a file in ``folder``, and the problems found there.
+
+    The data are sections, and what pyinfra itself takes from a group: ``ssh_...`` and ``_...``.
+    """
     data: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.glob("*.py")) if folder.is_dir() else []:
+    for path in [folder] if folder.is_file() else sorted(folder.glob("*.py")):
         with collecting(problems):
             try:
                 names = runpy.run_path(str(path))
             except Exception as error:
                 problems.append(_broken_file(path, error))
                 continue
-        data[path.stem] = {k: v for k, v in names.items() if isinstance(v, Section)}
+        data[path.stem] = {k: v for k, v in names.items() if _is_data(k, v)}
         problems += _wrong_names(path, names)
     return data, problems
 
@@ -65,6 +62,11 @@ def _wrong_names(path: Path, names: dict[str, Any]) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _is_data(name: str, value: Any) -> bool:
+    own = name.startswith(("_", "ssh_")) and not name.startswith("__")
+    return isinstance(value, Section) or (own and not isinstance(value, ModuleType))
 
 
 def _is_plain_data(name: str, value: Any) -> bool:

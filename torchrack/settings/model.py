@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from pyinfra.api.host import Host
@@ -87,8 +88,24 @@ def merge(layers: Iterable[Mapping[str, Any]]) -> Settings:
     return Settings(**sections)
 
 
+_checked: dict[tuple[str, str], Settings] = {}
+"""Inventory and host to settings, as they were checked."""
+
+
+def keep(inventory: Path, name: str, settings: Settings) -> None:
+    """Keep the settings of a host of an inventory that was checked."""
+    _checked[str(inventory), name] = settings
+
+
 def of(host: Host) -> Settings:
-    """Return the settings of a pyinfra host: all, then its groups in order, then the host's own."""
+    """Return the settings of a pyinfra host: all, then its groups in order, then the host's own.
+
+    Those of a checked inventory are what was checked: pyinfra reads group data of the current
+    folder, which need not be the fleet's.
+    """
     inventory = host.inventory
+    known = inventory.get_host_data(host.name).get("_inventory_file"), host.name
+    if known in _checked:
+        return _checked[known]
     groups = [inventory.get_group_data(group) for group in host.groups]
     return merge([inventory.get_data(), *groups, inventory.get_host_data(host.name)])

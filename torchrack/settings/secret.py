@@ -6,12 +6,12 @@ import os
 import shlex
 import subprocess
 import threading
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from torchrack.errors import TorchrackError
+from torchrack.fleet_folder import current, here
 
 COMMAND_SECONDS = 60
 """How long a command may take to give a secret; a person may have to unlock a key meanwhile."""
@@ -65,7 +65,7 @@ class Secret(BaseModel):
         return value
 
     def _from_file(self) -> str:
-        path = Path(str(self.name)).expanduser()
+        path = here(str(self.name))
         try:
             mode = path.stat().st_mode
             text = path.read_text(encoding="utf-8")
@@ -95,9 +95,14 @@ def file(path: str) -> Secret:
 def command(*words: str) -> Secret:
     """A secret from the first line that a command prints: ``command("pass", "show", "lab/pull")``.
 
-    It runs once in a process, without a shell and without standard input.
+    It runs once in a process, in the fleet's folder, without a shell and without standard input.
     """
     return Secret(source="command", name=words)
+
+
+def program(word: str) -> str:
+    """Return the program of a command; a relative path begins in the fleet's folder."""
+    return str(here(word).absolute()) if "/" in word else word
 
 
 _answers: dict[tuple[str, ...], str | TorchrackError] = {}
@@ -123,7 +128,8 @@ def _run(words: list[str]) -> str:
     what, by_hand = f"the command for a secret, {words[0]},", f"try it, {shlex.join(words)}"
     try:
         done = subprocess.run(
-            words,
+            [program(words[0]), *words[1:]],
+            cwd=current(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

@@ -14,7 +14,7 @@ import typer
 from torchrack import atomic
 from torchrack.commands.drift.look import look, remember
 from torchrack.commands.drift.nightly import failure_told
-from torchrack.commands.fleet import locked_in_part
+from torchrack.commands.fleet import deploy_of, locked_in_part
 from torchrack.drift import history, waivers
 from torchrack.drift.alone import alone
 from torchrack.drift.model import Severity
@@ -35,8 +35,12 @@ def check(
         list[str] | None, typer.Option("--host", help="only these hosts, separated by commas")
     ] = None,
     deploy_file: Annotated[
-        Path, typer.Option("--deploy", help="the deploy file whose operations are compared with")
-    ] = Path("deploy.py"),
+        Path | None,
+        typer.Option(
+            "--deploy",
+            help="the deploy file whose operations are compared with (the one of the fleet)",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="print JSON for machines: --format json")
     ] = False,
@@ -82,10 +86,11 @@ def check(
     with failure_told(inventory) if nightly else nullcontext():
         hosts, new, whole = locked_in_part(inventory, "drift", host or [])
         told = _targets(inventory) if nightly else []
+        chosen_file = deploy_of(inventory, deploy_file, "drift")
         path = history.path_of(inventory)
         with alone(path.with_suffix(".lock")) if nightly else nullcontext():
             checked = look(
-                inventory, hosts, deploy_file, new=new, whole_fleet=whole, seconds=time_limit
+                inventory, hosts, chosen_file, new=new, whole_fleet=whole, seconds=time_limit
             )
             seen, past = remember(inventory, checked)
             if nightly:

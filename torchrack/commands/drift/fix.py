@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 
 from torchrack.commands.deploy import run_ordered
 from torchrack.commands.drift.look import look, remember
-from torchrack.commands.fleet import locked
+from torchrack.commands.fleet import deploy_of, locked
 from torchrack.drift import fixes
 from torchrack.drift.model import Finding
 from torchrack.drift.output import table
@@ -32,8 +33,11 @@ def fix(
         list[str] | None, typer.Option("--host", help="only these hosts, separated by commas")
     ] = None,
     deploy_file: Annotated[
-        Path, typer.Option("--deploy", help="the deploy file whose stages are run")
-    ] = Path("deploy.py"),
+        Path | None,
+        typer.Option(
+            "--deploy", help="the deploy file whose stages are run (the one of the fleet)"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
 ) -> None:
     """Check, show what would be done about it, and after a yes run only the stages concerned.
@@ -41,14 +45,15 @@ def fix(
     What a deploy can't mend (hardware, what a person has to decide) is listed and left alone, as
     is what a waiver covers. The hosts that were mended are checked again.
 
-    Exit status: that of the check afterwards: 0 in sync, 2 something differs still, 1 something
-    failed or could not be checked.
+    Exit status: that of the check afterwards, with what was found on the other hosts: 0 in sync,
+    2 something differs still, 1 something failed or could not be checked.
     """
     if not (yes or sys.stdin.isatty()):
         typer.echo("torchrack drift fix: nobody can be asked here: give --yes", err=True)
         raise typer.Exit(1)
     hosts = locked(inventory, "drift fix", host or [])
-    before = look(inventory, hosts, deploy_file)
+    chosen_file = deploy_of(inventory, deploy_file, "drift fix")
+    before = look(inventory, hosts, chosen_file)
     chosen = [one for one in _open(before) if _named(one, ids or [])]
     _refuse_unmatched(ids or [], chosen)
     mended = [one for one in chosen if one.fix == fixes.deploy(str(inventory), one.host, one.stage)]
@@ -59,12 +64,21 @@ def fix(
     if not mended:
         console(stderr=False).print(table.render(before, {}))
         raise typer.Exit(STATUS[verdict(before)])
-    _run(inventory, deploy_file, mended, yes=yes)
+    _run(inventory, chosen_file, mended, yes=yes)
     names = {one.host for one in mended}
-    after = look(inventory, [one for one in hosts if one.name in names], deploy_file)
+    after = look(inventory, [one for one in hosts if one.name in names], chosen_file)
     seen, _ = remember(inventory, after)
-    console(stderr=False).print(table.render(after, seen))
-    raise typer.Exit(STATUS[verdict(after)])
+    whole = _with_others(after, before)
+    console(stderr=False).print(table.render(whole, seen))
+    raise typer.Exit(STATUS[verdict(whole)])
+
+
+def _with_others(after: Waived, before: Waived) -> Waived:
+    """Return a check with what was found on the hosts that it left out: it is there still."""
+    names = {one.name for one in after.result.hosts}
+    others = tuple(one for one in before.result.hosts if one.name not in names)
+    result = replace(after.result, hosts=(*after.result.hosts, *others))
+    return Waived(result, {**before.by, **after.by})
 
 
 def _open(checked: Waived) -> list[Finding]:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from torchrack import atomic
-from torchrack.commands.fleet import read_fleet
+from torchrack.commands.fleet import deploy_of, read_fleet
 from torchrack.operations.files import render
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -31,8 +31,11 @@ def install_timer(
         str, typer.Option("--time-limit", help="how long a check may take: 90s, 30min, 1h")
     ] = "1h",
     deploy_file: Annotated[
-        Path, typer.Option("--deploy", help="the deploy file that is compared with")
-    ] = Path("deploy.py"),
+        Path | None,
+        typer.Option(
+            "--deploy", help="the deploy file that is compared with (the one of the fleet)"
+        ),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="keep the last page here")] = None,
     metrics: Annotated[
         Path | None, typer.Option("--metrics", help="keep Prometheus metrics here (*.prom)")
@@ -54,10 +57,11 @@ def install_timer(
         _fail(f"--at {at}: no time of day such as 03:00")
     limit = _seconds("--time-limit", time_limit)
     _seconds("--jitter", jitter)
-    for path, what in ((inventory, "inventory"), (deploy_file, "deploy file")):
+    chosen = deploy_of(inventory, deploy_file, "drift install-timer")
+    for path, what in ((inventory, "inventory"), (chosen, "deploy file")):
         if not path.is_file():
             _fail(f"{path}: no such {what}")
-    job = _Job(inventory.resolve(), deploy_file.resolve(), at, jitter, limit, html, metrics)
+    job = _Job(inventory.resolve(), chosen.resolve(), at, jitter, limit, html, metrics)
     if show is not None:
         typer.echo(job.printed(show), nl=False)
         return

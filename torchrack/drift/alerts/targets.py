@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from torchrack.drift import entries
 from torchrack.drift.model import SEVERITIES, Severity
+from torchrack.fleet_folder import beside
 from torchrack.settings.secret import Secret
 
 
@@ -68,7 +69,7 @@ _ENTRY: TypeAdapter[Target] = TypeAdapter(Annotated[Target, Field(discriminator=
 
 def path_of(inventory: str | Path) -> Path:
     """Return the alerts file of an inventory: beside it, with ``.alerts.yml``."""
-    return Path(inventory).with_suffix(".alerts.yml")
+    return beside(inventory, ".alerts.yml")
 
 
 def read(path: Path) -> list[Target]:
