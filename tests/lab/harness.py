@@ -133,6 +133,9 @@ class Lab:
         It has the lab's lock, which fits as long as the changes ask for nothing else.
         """
         path = folder / "lab.py"
+        for name in ("deploy.py", "group_data"):
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(ROOT / name)
         if self.lock_file.exists():
             shutil.copy(self.lock_file, folder)
         path.write_text(

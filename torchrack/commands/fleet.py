@@ -19,6 +19,9 @@ from torchrack.settings.section import collecting
 
 T = TypeVar("T")
 
+_SOURCE = Path(__file__).resolve().parents[2]
+"""The folder that this Torchrack is run from, with its own deploy file."""
+
 
 def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
     """Return the hosts of an inventory.
@@ -41,6 +44,9 @@ def read_fleet(inventory: Path, command: str) -> list[FleetHost]:
 def deploy_of(inventory: Path, given: Path | None, command: str) -> Path:
     """Return the deploy file of a fleet: what ``--deploy`` names, else that of its folder.
 
+    Where that has none, Torchrack's own in the current folder will do, which has all stages;
+    another fleet's will not.
+
     Args:
         inventory: the inventory's file.
         given: what was named.
@@ -50,6 +56,8 @@ def deploy_of(inventory: Path, given: Path | None, command: str) -> Path:
         typer.Exit: none was named, and the fleet's folder has none.
     """
     own = folder_of(inventory) / DEPLOY
+    if not own.is_file() and Path.cwd() == _SOURCE and Path(DEPLOY).is_file():
+        own = _SOURCE / DEPLOY
     if given is None and not own.is_file():
         message = f"no {DEPLOY} in the fleet's folder {own.parent}: name it with --deploy"
         typer.echo(f"torchrack {command}: {message}", err=True)

@@ -34,6 +34,9 @@ Files are merged field by field, the more specific one wins: `all.py`, then the 
 then its entry in the inventory (`host("gpu01", ..., driver=Driver(...))`). A list or a dict
 replaces the more general one whole. Everything is checked before the first connection.
 
+`group_data/` is found from the inventory, whatever the current folder is, and relative paths begin
+in the same folder ([the fleet's folder](inventory.md#the-fleets-folder)).
+
 Sizes (`Bytes`) are numbers of bytes or texts as `"512MiB"`, `"16GiB"`, `"1TB"`; times (`Seconds`)
 are numbers of seconds or texts as `"90s"`, `"5min"`, `"2h"`. Secrets are never written down:
 `env("NAME")` names an environment variable, `file("PATH")` a private file (mode 0600) and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -63,5 +64,5 @@ def not_the_fleets(inventory: Path, groups: Collection[str]) -> list[Problem]:
 
 def _again() -> str:
     """Return pyinfra's command line as it is typed in any folder."""
-    words = [str(Path(word).absolute()) if Path(word).is_file() else word for word in sys.argv[1:]]
+    words = [os.path.abspath(one) if Path(one).is_file() else one for one in sys.argv[1:]]
     return join(["pyinfra", *words])
