@@ -27,7 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torchrack import hosts_file
+from torchrack import (
+    hosts_file,
+    ordering,  # noqa: F401 - has to be there before a deploy file declares its first operation
+)
 from torchrack.errors import Problem, ProblemsError
 from torchrack.fleet_folder import beside, enter, group_data_of, here
 from torchrack.host_entries import HostEntry, OpenGroup, host, hosts_of, settle, taken

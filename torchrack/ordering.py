@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import sys
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -56,7 +57,7 @@ def stage(number: int) -> Iterator[None]:
 class Order:
     """The operations of a run; ``before``: each with those that some host has right before it."""
 
-    before: dict[str, set[str]] = field(default_factory=dict)
+    before: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     names: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def place(self, last: str | None, site: Site) -> tuple[str, int]:
@@ -69,7 +70,7 @@ class Order:
         earlier: Collection[str] | None = None
         for number in count():
             operation = hashlib.sha256(repr((site, number)).encode()).hexdigest()[:40]
-            there = self.before.setdefault(operation, set())
+            there = self.before[operation]
             if last is None or last in there:
                 break
             earlier = self._until(last) if earlier is None else earlier

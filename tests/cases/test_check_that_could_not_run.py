@@ -27,10 +27,11 @@ from typer.main import get_command
 
 from torchrack import cli
 from torchrack.commands.drift import check as command
+from torchrack.commands.drift.fix import with_others
 from torchrack.drift import history
 from torchrack.drift.alerts import send
 from torchrack.drift.alerts.state import Message
-from torchrack.drift.model import Finding, Result
+from torchrack.drift.model import Finding, HostResult, Result
 from torchrack.drift.verdict import STATUS, verdict
 from torchrack.drift.waivers import Waived
 from torchrack.errors import TorchrackError
@@ -172,7 +173,7 @@ def test_a_deploy_file_that_does_not_load_fails_and_is_told_once(
     assert (came.verdict, came.came[0].id, came.came[0].severity) == (
         "incomplete", "check.failed", "outage",
     )  # fmt: skip
-    assert "deploy.py" in came.came[0].what
+    assert came.came[0].what.startswith("The nightly check could not run: ")
     assert (went.verdict, went.went[0].id) == ("in_sync", "check.failed")
 
 
@@ -217,6 +218,16 @@ def test_what_is_unknown_wins_over_what_differs() -> None:
     whole = Waived(Result("f.py", now, now, ("sshd",), (), tuple(found)), {})
     known = Waived(Result("f.py", now, now, ("sshd",), (), tuple(found[:3])), {})
     assert [STATUS[verdict(one)] for one in (whole, known)] == [1, 2]
+
+
+def test_a_fix_of_one_host_is_no_good_word_for_another() -> None:
+    """The check after a fix asks the hosts that were mended; another one may not have answered."""
+    now = dt.datetime(2026, 11, 24)
+    away = Finding("gpu02", "host.unreachable", "host", "unreachable", "outage", "w", "a", "b", "f")
+    before = Result("f.py", now, now, ("sshd",), (HostResult("gpu02", (away,)),))
+    after = Result("f.py", now, now, ("sshd",), (HostResult("gpu01", (), ("sshd",)),))
+    assert verdict(Waived(after, {})) == "in_sync"
+    assert verdict(with_others(Waived(after, {}), Waived(before, {}))) == "incomplete"
 
 
 def test_the_unit_takes_drift_alone_for_success() -> None:

@@ -68,13 +68,18 @@ def fix(
     names = {one.host for one in mended}
     after = look(inventory, [one for one in hosts if one.name in names], chosen_file)
     seen, _ = remember(inventory, after)
-    whole = _with_others(after, before)
+    whole = with_others(after, before)
     console(stderr=False).print(table.render(whole, seen))
     raise typer.Exit(STATUS[verdict(whole)])
 
 
-def _with_others(after: Waived, before: Waived) -> Waived:
-    """Return a check with what was found on the hosts that it left out: it is there still."""
+def with_others(after: Waived, before: Waived) -> Waived:
+    """Return a check with what was found on the hosts that it left out: it is there still.
+
+    Args:
+        after: the check of the hosts that were mended.
+        before: the check of all.
+    """
     names = {one.name for one in after.result.hosts}
     others = tuple(one for one in before.result.hosts if one.name not in names)
     result = replace(after.result, hosts=(*after.result.hosts, *others))
