@@ -12,7 +12,7 @@ from typing import Any
 
 from torchrack import safe_yaml
 from torchrack.apt.repository import Repository
-from torchrack.driver_names import NOT_THE_DRIVER, upstream
+from torchrack.driver_names import parts
 from torchrack.errors import HostError, Problem
 from torchrack.facts.packages import Package
 from torchrack.facts.survey import Survey
@@ -197,12 +197,7 @@ def lacking(
 
 def driver_packages(packages: Mapping[str, Package]) -> dict[str, str]:
     """Return those packages that are part of a driver, with the driver's version."""
-    found = {}
-    for name, package in packages.items():
-        version = upstream(package.version)
-        if version and not NOT_THE_DRIVER.match(name):
-            found[name] = version
-    return found
+    return parts({name: (one.version, one.source) for name, one in packages.items()})
 
 
 @cache

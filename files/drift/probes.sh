@@ -68,7 +68,9 @@ rc=$?
 # The second letter: installed, configuration left, nothing; all others were cut short.
 printf '%s\n' "$packages" | awk '$0 !~ /^.[icn]/ {print "half " $NF}'
 for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
-    [ ! -e "$f" ] || echo "engine $f"
+    [ -e "$f" ] || continue
+    case $f in *.snap) timeout 10 snap list docker 2>/dev/null | grep -q disabled && continue ;; esac
+    echo "engine $f"
 done
 set --
 for f in /usr/bin/nvidia-installer /usr/bin/nvidia-uninstall /usr/bin/nvidia-smi \

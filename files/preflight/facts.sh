@@ -108,7 +108,10 @@ fi
 
 section docker-foreign
 for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
-    [ ! -e "$f" ] || echo "$f"
+    [ -e "$f" ] || continue
+    # A snap that is disabled runs nothing, and keeps its data.
+    case $f in *.snap) timeout 10 snap list docker 2>/dev/null | grep -q disabled && continue ;; esac
+    echo "$f"
 done
 if systemctl is-active --quiet docker.service 2>/dev/null; then
     section images
@@ -146,13 +149,12 @@ if [ -z "$held" ]; then
 fi
 
 section packages
-dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n' | awk -F '\t' '
-    $1 !~ /^.[icn] / || $2 ~ /docker|containerd|nvidia|^cuda-drivers|^libcuda1$/'
+dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\t${source:Package}\n' | awk -F '\t' '
+    $1 !~ /^.[icn] / || $2 ~ /docker|containerd|nvidia|^cuda-drivers|^lib(cuda|nvcuvid|nvoptix|nvsdm)/'
 section driver-origins
 # shellcheck disable=SC2046
 set -- $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | awk '
-    $1 == "installed" && $2 ~ /^(nvidia-|libnvidia-|cuda-drivers|libcuda1$|linux-modules-nvidia|xserver-xorg-video-nvidia)/ &&
-    $2 !~ /container/ {print $2}')
+    $1 == "installed" && $2 ~ /nvidia|^cuda-drivers|^lib(cuda|nvcuvid|nvoptix|nvsdm)/ {print $2}')
 [ "$#" = 0 ] || apt-cache policy "$@" 2>/dev/null | awk '
     /^[^ ]/ {print; installed = 0} /^ \*\*\*/ {installed = 1} /^     [^ ]/ {installed = 0} installed'
 section driver-files

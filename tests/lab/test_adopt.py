@@ -204,7 +204,7 @@ def test_it_is_told_where_a_deploy_would_stop(
 ) -> None:
     ahead = looked_at[0]["ahead"]
     fixes = [one["fix"] for one in ahead["stops"]]
-    assert [fix for fix in fixes if "sudo rm /etc/apt/sources.list.d/theirs.list" in fix] == fixes
+    assert [fix for fix in fixes if "sudo mv /etc/apt/sources.list.d/theirs.list " in fix] == fixes
     assert "2 running container(s)" in ahead["docker"]
 
 

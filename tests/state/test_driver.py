@@ -6,13 +6,12 @@ import re
 
 from tests.state.target import Target
 from torchrack.apt.openpgp import keys
+from torchrack.driver_names import parts
 from torchrack.gpus import best_flavour, lookup
 
-PACKAGE = r"^(?!.*(container|pinning|docker)).*(nvidia|libcuda|libnvcuvid)"
-"""Names of packages that a driver consists of; other things of NVIDIA have other versions."""
-
 PROBES = {
-    "driver_packages": "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' "
+    "driver_packages": "dpkg-query -W -f "
+    "'${Package} ${Version} ${db:Status-Abbrev} ${source:Package}\\n' "
     "'*nvidia*' 'libcuda*' 'libnvcuvid*'",
     "driver_candidate": "LC_ALL=C apt-cache policy nvidia-persistenced",
     "driver_loaded": "cat /proc/driver/nvidia/version",
@@ -35,8 +34,9 @@ PROBES = {
 def packages(target: Target) -> dict[str, tuple[str, str]]:
     """Installed packages of a driver: name to version and dpkg's status letters."""
     lines = (line.split() for line in target.probe("driver_packages").lines)
-    found = {line[0]: (line[1], line[2]) for line in lines if len(line) == 3 and line[2] != "rc"}
-    driver = {n: v for n, v in found.items() if re.match(PACKAGE, n) and v[1][1:] != "n"}
+    found = {line[0]: line[1:] for line in lines if len(line) == 4 and line[2][1:2] not in "nc"}
+    ours = parts({name: (version, source) for name, (version, _, source) in found.items()})
+    driver = {name: (found[name][0], found[name][1]) for name in ours}
     assert "nvidia-persistenced" in driver, f"no driver among the packages {sorted(found)}"
     return driver
 

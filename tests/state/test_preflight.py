@@ -6,12 +6,13 @@ import re
 import time
 
 from tests.state.target import Target
+from torchrack.driver_names import parts
 from torchrack.gpus import lookup
 
 SUPPORTED = {"ubuntu 22.04", "ubuntu 24.04", "ubuntu 26.04", "debian 12", "debian 13"}
 FREE_MIB = {"/boot": 200, "/var/lib/docker": 1024}
 """Room for the next initramfs, and for a container to write at all."""
-DRIVER = r"^(nvidia-|libnvidia-|cuda-drivers|libcuda1$|linux-modules-nvidia)"
+DRIVER = "nvidia|^cuda-drivers|^lib(cuda|nvcuvid)"
 LIBRARIES = "/usr/lib/*-linux-gnu/libcuda.so.1 /usr/lib/*-linux-gnu/libnvidia-ml.so.1"
 
 PROBES = {
@@ -24,8 +25,8 @@ PROBES = {
     "preflight_dpkg": "dpkg --audit",
     "preflight_sources": "apt-get update --print-uris -o Debug::NoLocking=true",
     "preflight_driver": (
-        "apt-cache policy $(dpkg-query -W -f='${db:Status-Status} ${Package}\\n' | "
-        "awk '$1 == \"installed\" {print $2}' | grep -E '" + DRIVER + "' | grep -v container)"
+        "LC_ALL=C apt-cache policy $(dpkg-query -W -f='${db:Status-Status} ${Package}\\n' | "
+        "awk '$1 == \"installed\" {print $2}' | grep -E '" + DRIVER + "')"
     ),
     "preflight_files": (
         f"for f in /usr/bin/nvidia-smi /usr/bin/nvidia-uninstall {LIBRARIES}; do "
@@ -88,9 +89,11 @@ def test_driver_has_one_source(target: Target) -> None:
 def test_driver_packages_come_from_it(target: Target) -> None:
     answer = target.probe("preflight_driver")
     assert answer.rc == 0, answer.stderr
-    packages = re.split(r"(?m)^(?=\S)", answer.stdout)[1:]
-    assert packages, "no package of the driver is installed"
-    for package in packages:
+    policies = dict(re.findall(r"(?m)^(\S+):\n((?: .*\n?)*)", answer.stdout))
+    versions = {n: re.findall(r"(?m)^  Installed: (\S+)", text)[0] for n, text in policies.items()}
+    driver = parts({name: (version, "") for name, version in versions.items()})
+    assert driver, "no package of the driver is installed"
+    for package in map(policies.get, driver):
         installed = re.search(r"(?ms)^ \*\*\* .*?(?=^     \S|\Z)", package)
         assert installed, package
         assert f" {target.settings.driver.repository}" in installed[0], package

@@ -8,7 +8,6 @@ import pytest
 
 from torchrack.apt.refusals import Allowed, refusals
 from torchrack.apt.transaction import Plan, Step, parse
-from torchrack.driver_names import REMOVABLE
 from torchrack.facts.apt_plan import AptPlan
 
 REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/x86_64/"
@@ -47,7 +46,7 @@ DRIVER = Allowed(
     {"libnvidia-compute-580": "580.105.08-0ubuntu1"},
     sources=(REPOSITORY,),
     driver="580.105.08",
-    removable=REMOVABLE,
+    parts=frozenset({"libnvidia-compute-580", "nvidia-dkms-580", "nvidia-persistenced"}),
     downgrades=True,
 )
 TOOLKIT = Allowed({"nvidia-container-toolkit": "1.19.1-1"}, sources=("https://nvidia.github.io/",))

@@ -69,6 +69,7 @@ LINES = [
     "/etc/apt/sources.list:deb http://deb.example/debian trixie main",
     "/etc/apt/sources.list.d/torchrack-nvidia-driver.sources:URIs: https://x/compute/cuda/repos/",
 ]
+CUDA_LIST = "/etc/apt/sources.list.d/cuda.list"
 CUDA = "deb [signed-by=/x.gpg] https://developer.example/compute/cuda/repos/debian13/x86_64/ /"
 
 
@@ -124,9 +125,9 @@ def test_lists_are_fetched_before_the_source_takes_its_place(
 
 
 def test_second_source_changes_nothing(plan: Plan) -> None:
-    state = SourceState("", "", (f"/etc/apt/sources.list.d/cuda.list:{CUDA}",))
+    state = SourceState("", "", (f"{CUDA_LIST}:{CUDA}",))
     (command,) = plan(operations.repository, state, declared=REPOSITORY, key_file=None)
-    assert "sudo rm /etc/apt/sources.list.d/cuda.list" in command
+    assert f"sudo mv {CUDA_LIST} {CUDA_LIST}.disabled" in command
     assert command.startswith("false #")
 
 

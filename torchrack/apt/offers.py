@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from torchrack import driver, toolkit
 from torchrack.apt.repository import Repository, pinned_key
 from torchrack.docker import engine
-from torchrack.driver_names import is_driver, upstream
+from torchrack.driver_names import may_be_driver, upstream
 from torchrack.errors import HostError, Problem
 from torchrack.facts.repository import PublishedKey
 from torchrack.facts.survey import Survey
@@ -115,7 +115,7 @@ def driver_versions(offers: Offers) -> tuple[str, ...]:
     found = set()
     for name, versions in offers.versions.items():
         for offer in versions:
-            if is_driver(name, offer.version):
+            if may_be_driver(name, offer.version):
                 found.add(upstream(offer.version) or "")
     return tuple(sorted(found))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from torchrack.apt.transaction import Plan, Step
-from torchrack.driver_names import is_driver, upstream
+from torchrack.driver_names import may_be_driver, upstream
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,23 @@ class Allowed:
         versions: the packages that are named, with their version, a pattern for it, or None.
         sources: URIs that our packages may come from; empty: whatever apt is set up with.
         driver: the version that every part of a driver gets; None: no part may change.
-        removable: regular expression for packages that may go.
-        downgrades: whether the named packages (and parts of a driver) may become older.
+        parts: names of installed packages that are ours to remove: those of the driver.
+        downgrades: whether the named packages and the parts may become older.
     """
 
     versions: Mapping[str, str | None]
     sources: tuple[str, ...] = ()
     driver: str | None = None
-    removable: str = r"$^"
+    parts: frozenset[str] = frozenset()
     downgrades: bool = False
 
-    def ours(self, step: Step) -> bool:
-        """Whether a step is about a package that is named, or about a part of a driver."""
-        return step.package in self.versions or is_driver(step.package, step.new or step.old)
+    def ours(self, package: str) -> bool:
+        """Whether a package is named, or one of the parts."""
+        return package in self.versions or package in self.parts
+
+    def concerned(self, step: Step) -> bool:
+        """Whether a step is about such a package, or about one that could be a driver's."""
+        return self.ours(step.package) or may_be_driver(step.package, step.new or step.old)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def refusals(plan: Plan, allowed: Allowed) -> list[Refusal]:
 def _branch_jump(plan: Plan, allowed: Allowed) -> Iterator[str]:
     """A dependency on ">=" moves a host unnoticed (NVIDIA/ansible-role-nvidia-driver#17)."""
     for step in plan.steps:
-        if step.action != "remove" and is_driver(step.package, step.new):
+        if step.action != "remove" and may_be_driver(step.package, step.new):
             if allowed.driver is None:
                 yield f"would {step.action} {step}, a part of a driver that was not asked for"
             elif upstream(step.new) != allowed.driver:
@@ -70,13 +74,17 @@ def _branch_jump(plan: Plan, allowed: Allowed) -> Iterator[str]:
 def _transitional(plan: Plan, allowed: Allowed) -> Iterator[str]:
     """A name of one branch that installs another (xnvme/aisio#67)."""
     for step in plan.steps:
-        if step.action != "remove" and step.package in plan.transitional and allowed.ours(step):
+        if (
+            step.action != "remove"
+            and step.package in plan.transitional
+            and allowed.concerned(step)
+        ):
             yield f"{step.package} {step.new} says of itself: {plan.transitional[step.package]}"
 
 
 def _removal(plan: Plan, allowed: Allowed) -> Iterator[str]:
     for step in plan.steps:
-        if step.action == "remove" and not re.search(allowed.removable, step.package):
+        if step.action == "remove" and step.package not in allowed.parts:
             yield f"would remove {step}, which is not ours"
 
 
@@ -93,14 +101,14 @@ def _kernel_without_module(plan: Plan, _allowed: Allowed) -> Iterator[str]:
 
 def _downgrade(plan: Plan, allowed: Allowed) -> Iterator[str]:
     for step in plan.steps:
-        if step.action == "downgrade" and not (allowed.downgrades and allowed.ours(step)):
+        if step.action == "downgrade" and not (allowed.downgrades and allowed.ours(step.package)):
             yield f"would downgrade {step}, which nobody asked for"
 
 
 def _second_source(plan: Plan, allowed: Allowed) -> Iterator[str]:
     offered: dict[str, list[str]] = {}
     for step in plan.steps:
-        if step.action != "remove" and allowed.sources and allowed.ours(step):
+        if step.action != "remove" and allowed.sources and allowed.concerned(step):
             for origin in plan.origins.get((step.package, step.new), ()):
                 if not _within(origin, allowed.sources):
                     offered.setdefault(origin, []).append(f"{step.package} {step.new}")

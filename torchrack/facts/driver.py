@@ -84,7 +84,7 @@ class DriverFact(FactBase[DriverState]):
 
 def _present(line: str) -> bool:
     """Whether dpkg's second status letter is neither n (not installed) nor c (configuration)."""
-    return line.rpartition("\t")[2][1:2] not in ("n", "c")
+    return line.split("\t")[2][1:2] not in ("n", "c")
 
 
 class AptVersions(FactBase[dict[str, list[str]]]):

@@ -104,7 +104,7 @@ def parse(lines: Iterable[str]) -> Presence:
         daemon_json=files[0],
         owned=files[1],
         original_json=files[2],
-        packages=Packages().process([line for line in packages if line.count("\t") == 2]),
+        packages=Packages().process([line for line in packages if line.count("\t") >= 2]),
         purging=frozenset(
             line.removeprefix("purging ")
             for line in parts["packages"]

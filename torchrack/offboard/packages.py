@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from torchrack.base.held_back import kernel_packages
-from torchrack.driver import PINNING, driver_packages
+from torchrack.driver import driver_packages
+from torchrack.driver_names import is_pin
 from torchrack.facts.packages import Package
 from torchrack.offboard.brought import CDI, ENGINE, PACKAGES
 from torchrack.offboard.look import PURGING
@@ -32,7 +33,7 @@ def removed(now: Presence, options: Options) -> list[str]:
 
     A deploy holds all that it installs: what is not held came otherwise, and stays.
     """
-    pins = [name for name in _there(now) if name.startswith(PINNING)]
+    pins = [name for name in _there(now) if is_pin(name, full=True)]
     if not options.purge:
         return pins
     stack = [name for name in _stack(now) if now.packages[name].held or name in now.purging]
@@ -43,7 +44,7 @@ def held(now: Presence) -> list[str]:
     """Return the packages whose hold a deploy has set."""
     kernel = kernel_packages({name: p for name, p in now.packages.items() if name not in PACKAGES})
     known = {*_stack(now), *(name for name in kernel if name.startswith("linux-"))}
-    known |= {name for name in now.packages if name.startswith(PINNING)}
+    known |= {name for name in now.packages if is_pin(name, full=True)}
     return sorted(name for name in known if now.packages[name].held)
 
 

@@ -48,7 +48,7 @@ def _problems(host: str, now: Presence, options: Options) -> Iterable[Problem]:
             "Docker",
             f"an engine that does not answer ({now.dead_docker})",
             "one that does: its containers, images and volumes have to be known",
-            "sudo systemctl start docker on the host, or remove the engine by hand first",
+            "sudo systemctl start docker on the host, and run again",
         )
     if now.armed:
         yield Problem(
@@ -64,7 +64,8 @@ def _problems(host: str, now: Presence, options: Options) -> Iterable[Problem]:
             "Containers with our label",
             f"the name {odd[0]!r}, which Torchrack never gives",
             "names of workloads",
-            "remove by hand what docker ps -a --filter label=io.torchrack.workload shows under it",
+            "see whose they are (docker ps -a --filter label=io.torchrack.workload), save what is "
+            "in them, and make them without the label",
         )
     if now.foreign_processes and not (options.force or options.wait):
         shown = ", ".join(f"{one.pid} ({one.name})" for one in now.foreign_processes)

@@ -132,8 +132,8 @@ def problems(name: str, now: Readiness) -> list[Problem]:
                 "Room for a small file",
                 "; ".join(now.full),
                 f"{ROOM // 2**20} MiB and {INODES} inodes free on a disk that can be written",
-                "make room (df -h, df -i, journalctl --vacuum-size=100M, apt-get clean), or mend "
-                "the disk",
+                "make room (see df -h, df -i, journalctl --disk-usage; apt-get clean frees "
+                "downloads), or mend the disk",
             )
         )
     if now.busy == "cloud-init":

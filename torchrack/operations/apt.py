@@ -40,7 +40,7 @@ if [ -n "$(dpkg --audit)" ]; then
 fi
 update_lists
 # What was unpacked without all that it depends on can only be configured with the lists at hand.
-[ -z "${broken:-}" ] || apt install --fix-broken
+[ -z "${broken:-}" ] || apt install --fix-broken --no-remove
 """
 _INSTALL = """apt install {options} {packages}
 {hold}

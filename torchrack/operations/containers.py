@@ -198,7 +198,8 @@ def _ours(found: Found) -> set[str]:
                 what=f"Objects labelled {names.LABEL}",
                 found=f"the name {odd[0]!r}, which Torchrack never gives",
                 needed="names of workloads",
-                fix=f"remove what docker ps -a --filter label={names.LABEL} shows under that name",
+                fix="see whose they are (docker ps -a, network ls, volume ls with --filter "
+                f"label={names.LABEL}), save what they hold, and make them without the label",
             )
         )
     return {label for label in labels if label}

@@ -40,8 +40,9 @@ def check(*, settings: Docker) -> Commands:
                 what="Docker of another source",
                 found=f"{', '.join(others)} installed",
                 needed=f"{package}, which can't stand beside it",
-                fix="set docker.source to the other source, or remove those packages (images and "
-                "volumes stay in /var/lib/docker)",
+                fix="set docker.source to the other source; or stop what runs and remove those "
+                "packages (apt-get remove, never purge: images and volumes stay in "
+                "/var/lib/docker, which Debian's docker.io deletes when it is purged)",
             )
         )
     present = now.get(package)

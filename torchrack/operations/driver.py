@@ -12,8 +12,8 @@ from pyinfra.api.command import StringCommand
 from torchrack.apt.refusals import Allowed
 from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.difference import differs
-from torchrack.driver import PINNING, Choice, Module, driver_packages, lacking
-from torchrack.driver_names import REMOVABLE
+from torchrack.driver import Choice, Module, driver_packages, lacking
+from torchrack.driver_names import is_pin
 from torchrack.errors import HostError, Problem
 from torchrack.facts.driver import AptVersions, DriverFact, DriverState, KernelLog
 from torchrack.facts.gather import gather
@@ -30,7 +30,7 @@ apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install
     --allow-downgrades --allow-change-held-packages "$@"; }
 """
 _PREPARE = """[ -z "$(dpkg --audit)" ] || dpkg --configure -a --force-confold || true
-apt check || apt install --fix-broken -o APT::Ignore-Hold=true
+apt check || apt install --fix-broken --no-remove -o APT::Ignore-Hold=true
 apt update -o APT::Update::Error-Mode=any
 """
 # The pin is nobody's configuration: an old one that was kept would hold apt at the old version.
@@ -78,7 +78,7 @@ def install(*, choice: Choice, on_busy: OnBusy, sources: tuple[str, ...] = ()) -
             {name: choice.version(name) for name in choice.packages},
             sources=sources,
             driver=choice.module.version,
-            removable=f"{REMOVABLE}|^{PINNING}",
+            parts=frozenset([*driver_packages(now.packages), *_other_pins(choice, now)]),
             downgrades=True,
         ),
         [*pins, *wanted],
@@ -144,7 +144,8 @@ def load(*, module: Module, on_busy: OnBusy, allow_reboot: bool, timeout: int) -
                 found=f"no module {module} for {', '.join(missing)}",
                 needed=f"it for each of {', '.join(now.images or now.on_disk)}",
                 fix="run dkms status and read /var/lib/dkms/nvidia/*/build/make.log on the host; "
-                "install the kernel's headers, or remove a kernel that is no longer used",
+                "install the kernel's headers, or remove a kernel (apt-get remove) that is neither "
+                "the running nor the newest one",
             )
         )
     if now.loaded == module:
@@ -266,7 +267,7 @@ def _leftover(choice: Choice, now: DriverState) -> list[str]:
 
 def _other_pins(choice: Choice, now: DriverState) -> list[str]:
     """Pinning packages of other versions, which apt keeps while they are held."""
-    names = [name for name in now.packages if name.startswith("nvidia-driver-pinning-")]
+    names = [name for name in now.packages if is_pin(name)]
     return [name for name in names if name != choice.pinning and now.packages[name].installed]
 
 

@@ -21,10 +21,11 @@ class UnclearAnswer(ValueError):
 
 @dataclass(frozen=True)
 class DpkgState:
-    """A package that dpkg lists: its three status letters, and its version."""
+    """A package that dpkg lists: its three status letters, its version, its source package."""
 
     status: str
     version: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
         own_sources=tuple(parts.get("own-sources", [])),
         apt_check=_apt_result(parts["apt-check"]),
         apt_fix=_apt_result(parts.get("apt-fix", [])),
-        packages={name: DpkgState(status, version) for status, name, version in packages},
+        packages={name: DpkgState(status, *rest) for status, name, *rest in packages},
         driver_origins=_origins(parts["driver-origins"]),
         unowned_driver_files=tuple(f for f in parts["driver-files"] if f not in owned),
         reach=tuple(_reach(line) for line in stderr if line.startswith("reach\t")),

@@ -101,13 +101,15 @@ def foreign_objects(host: str, name: str, found: Found) -> list[Problem]:
     found_objects = []
     container = found.containers.get(name)
     if container is not None and owner(container) != name:
-        found_objects.append(("container", name, "docker rename or docker rm"))
+        found_objects.append(("container", name, "docker rename"))
     network = names.network_name(name)
     if network in found.networks and found.networks[network] != name:
-        found_objects.append(("network", network, "docker network rm"))
+        found_objects.append(
+            ("network", network, "docker network rm, once nothing is attached to it")
+        )
     unit = found.units.get(name)
     if unit is not None and unit.load != "not-found" and name not in found.unit_files:
-        found_objects.append(("systemd unit", names.unit_name(name), "removing it"))
+        found_objects.append(("systemd unit", names.unit_name(name), "renaming it"))
     return [
         Problem(
             where=host,

@@ -40,7 +40,9 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 subject, f"account:{name}.docker", found, f"{fix}, or drift.docker_group"
             )
         elif kind == "sudoers" and name not in (OURS, *allowed.sudoers):
-            found, fix = f"/etc/sudoers.d/{name}", f"rm /etc/sudoers.d/{name}, or drift.sudoers"
+            # sudo passes over names with a dot: the rule can be had back.
+            found = f"/etc/sudoers.d/{name}"
+            fix = f"mv {found} {found}.disabled, or drift.sudoers"
             yield _finding(subject, f"sudoers:{name}", found, fix)
         elif kind == "sshd":
             yield subject.unknown("accounts-keys", "Where sshd takes keys from", "sshd -T failed")

@@ -36,7 +36,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 f"Room in {mount}",
                 expected=f"{BOOT_ROOM // 2**20} MiB, for one more initramfs",
                 actual=f"{int(parts[3]) // 2**20} MiB",
-                fix="remove kernels that are no longer used: apt-get autoremove --purge",
+                fix="remove a kernel that is neither the running one (uname -r) nor the newest: "
+                "sudo apt-get remove --allow-change-held-packages linux-image-RELEASE",
                 severity="capacity",
             )
         if int(used) >= limit:
@@ -46,7 +47,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 expected=f"under {limit} % of its {kind}",
                 actual=f"{used} %",
                 fix=f"see what is large there: du -xh --max-depth=2 {mount} | sort -h | tail; "
-                "old images go with docker image prune",
+                "docker system df shows what Docker has",
                 severity="capacity",
             )
     if not seen:

@@ -60,6 +60,8 @@ def _twin(work: Work, twins: Sequence[str]) -> HostError:
         f"{pins.fingerprint(work.probe.key)}, which is pinned for {', '.join(twins)} as well",
         "a machine of its own with a host key of its own",
         "is it the same machine under another address? Then it is in the fleet already. If it is a "
-        "copy of the other: rm /etc/ssh/ssh_host_*_key*; dpkg-reconfigure openssh-server. If that "
+        "copy of the other, give it keys of its own, as root: mkdir /etc/ssh/old && mv "
+        "/etc/ssh/ssh_host_*_key* /etc/ssh/old/ && ssh-keygen -A && systemctl try-restart ssh. If "
+        "that "
         f"pin is of the past, take its line out of {work.known_hosts}",
     )

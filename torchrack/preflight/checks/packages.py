@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from torchrack.driver_names import is_part, is_prebuilt, parts
 from torchrack.errors import Problem
+from torchrack.preflight.facts import HostFacts
 from torchrack.preflight.subject import Subject
 
 _INTERRUPTED = ("U", "F", "W", "T", "H")
@@ -48,7 +50,8 @@ def broken(subject: Subject) -> Iterator[Problem]:
         "apt",
         f"apt-get check fails: {_errors(result.output)}",
         "packages whose dependencies are met, and sources that can be read",
-        "mend it on the host (apt-get check, dpkg --audit, apt-get --fix-broken install)",
+        "mend it on the host (apt-get check, dpkg --audit, apt-get --fix-broken install, which "
+        "asks before it removes anything)",
     )
 
 
@@ -63,13 +66,14 @@ def foreign_docker(subject: Subject) -> Iterator[Problem]:
     facts, source = subject.facts, subject.settings.docker.source
     wanted = "Docker's own packages" if source == "docker-ce" else "the distribution's docker.io"
     for path in facts.foreign_docker:
-        snap = path.endswith(".snap")
-        kind, fix = ("snap", "snap remove docker") if snap else ("file", f"rm {shlex.quote(path)}")
+        if path.endswith(".snap"):
+            kind = "snap"
+            fix = "sudo snap disable docker stops it and keeps all that it holds"
+        else:
+            kind, file = "file", shlex.quote(path)
+            fix = f"stop that engine, and sudo mv {file} {file}.disabled, which keeps its data"
         yield subject.problem(
-            "Docker",
-            f"an engine from a {kind}: {path}",
-            wanted,
-            f"sudo {fix}, once you have saved what it holds; then run again",
+            "Docker", f"an engine from a {kind}: {path}", wanted, f"{fix}; then run again"
         )
     foreign = {"podman-docker", "docker-engine", "docker.io" if source == "docker-ce" else ""}
     foreign |= set() if source == "docker-ce" else {"docker-ce", "containerd.io"}
@@ -79,7 +83,8 @@ def foreign_docker(subject: Subject) -> Iterator[Problem]:
             "Docker",
             f"the package {', '.join(found)} is installed",
             f"{wanted} (docker.source is {source})",
-            f"sudo apt-get remove {' '.join(found)}, which leaves its data; or set docker.source",
+            "set docker.source where that is the engine to keep; or stop what runs in it, and sudo "
+            f"apt-get remove {' '.join(found)}, which leaves its data (a purge deletes it)",
         )
 
 
@@ -111,12 +116,15 @@ def second_source(subject: Subject) -> Iterator[Problem]:
             "NVIDIA driver",
             f"a second package source: {', '.join(others)}",
             f"{ours} alone",
-            "remove the source from /etc/apt/sources.list.d, or make it driver.repository",
+            "disable the source (mv its file in /etc/apt/sources.list.d to FILE.disabled), or make "
+            "it driver.repository",
         )
     foreign = {
         package: uris
         for package, uris in subject.facts.driver_origins.items()
-        if uris and not any(_same_site(uri, base) for uri in uris for base in known)
+        if uris
+        and _of_a_driver(subject.facts, package)
+        and not any(_same_site(uri, base) for uri in uris for base in known)
     }
     if foreign:
         names = ", ".join(sorted(foreign)[:6]) + (", ..." if len(foreign) > 6 else "")
@@ -124,8 +132,19 @@ def second_source(subject: Subject) -> Iterator[Problem]:
             "NVIDIA driver",
             f"{names} from {', '.join(sorted({uris[0] for uris in foreign.values()}))}",
             f"driver packages from {ours} alone",
-            f"remove them (apt-get purge {' '.join(sorted(foreign)[:3])} ...), and run again",
+            f"sudo apt-get remove {' '.join(sorted(foreign))} (say no where apt would take "
+            "along what you need), and run again",
         )
+
+
+def _of_a_driver(facts: HostFacts, package: str) -> bool:
+    """Whether a package is a part of a driver, and not only called after NVIDIA."""
+    if is_prebuilt(package):
+        return True
+    known = facts.packages
+    if package not in known:
+        return is_part(package, "580.00-1")
+    return package in parts({name: (one.version, one.source) for name, one in known.items()})
 
 
 def _same_site(uri: str, base: str) -> bool:

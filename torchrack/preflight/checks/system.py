@@ -97,8 +97,8 @@ def disk(subject: Subject) -> Iterator[Problem]:
                 f"Disk space in {mount}",
                 f"{_gib(free[mount])} free",
                 f"{_gib(need)} for what is still to be installed and pulled",
-                "free some (docker system df, journalctl --vacuum-size=500M, apt-get clean), "
-                "enlarge it, or lower preflight.min_free_disk",
+                "see what takes it (docker system df, journalctl --disk-usage, du -xh "
+                f"--max-depth=2 {mount}), free or enlarge it, or lower preflight.min_free_disk",
             )
 
 
