@@ -59,6 +59,11 @@ def approve(
         host.log(f"apt will {plan.summary()}")
         return
     names = " ".join(map(shlex.quote, allowed.versions))
+    removes = any(one.rule == "removal" for one in found)
+    remove = (
+        ". What would be removed and is not ours is yours to keep or to remove (sudo apt-get "
+        "remove keeps its configuration files, a purge deletes them)"
+    )
     raise HostError(
         Problem(
             where=host.name,
@@ -66,6 +71,7 @@ def approve(
             found="; ".join(map(str, found)),
             needed="the versions of the lock, from their own repository, and nothing else changed",
             fix=f"look at apt-cache policy {names} on the host. If the repository no longer has a "
-            "locked version, torchrack lock --upgrade moves on to another",
+            "locked version, torchrack lock --upgrade moves on to another"
+            + (remove if removes else ""),
         )
     )
