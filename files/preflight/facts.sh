@@ -6,6 +6,8 @@
 #   smi_processes     command that lists processes on the GPUs
 #   label             the label of our containers
 #   check_reach       1 where mirrors and registries are to be contacted
+#   docker_source     docker-ce, or distro, whose unit reads /etc/default/docker
+#   our_hosts         names of those sites, without ports
 #   our_sites         sites of the configured repositories, as |host|host:port|
 #   survey            prints the survey of the host
 #   reach_all         calls `reach NAME URL [apt option...]` for each mirror and registry
@@ -57,6 +59,18 @@ if [ "$check_reach" = 1 ]; then
     for uri in $(printf '%s\n' "$sources" | awk -F / -v ours="$our_sites" \
         '!seen[$3]++ && !index(ours, "|" $3 "|")'); do
         reach "apt source" "${uri%/InRelease}/Release.gpg"
+    done
+fi
+if [ "$check_reach" = 1 ]; then
+    # Proxies of apt and of the system, without scheme, login, path and port.
+    proxies=$(
+        { apt-config dump 2>/dev/null | sed -nE 's/^Acquire::https?::Proxy[^ ]* "([^"]+)";.*/\1/p'
+            sed -nE 's/^(export +)?(https?_proxy|HTTPS?_PROXY)="?([^"]+)"?.*/\3/p' /etc/environment 2>/dev/null
+        } | sed -E 's,^[a-z0-9+.-]+://,,; s,^[^/@]*@,,; s,/.*,,; s,^\[([^]]*)\].*,\1,; s,:[0-9]+$,,' | sort -u
+    )
+    for name in $our_hosts $proxies; do
+        (timeout 5 getent ahosts "$name" 2>/dev/null | awk -v name="$name" '!seen[$1]++ {print "site", name, $1}' \
+            >>"$dir/sites") >/dev/null 2>&1 &
     done
 fi
 section ca-bundle
@@ -116,6 +130,8 @@ done
 if systemctl is-active --quiet docker.service 2>/dev/null; then
     section images
     timeout -k 1 20 docker image ls --digests --format '{{.Repository}}@{{.Digest}}' 2>/dev/null
+    section networks
+    timeout -k 1 20 docker network ls --format '{{.Name}}' 2>/dev/null
     section containers
     timeout -k 1 20 docker ps --format '{{.Names}}{{"\t"}}{{.Label "'"$label"'"}}{{"\t"}}{{.Ports}}' 2>/dev/null
 fi
@@ -168,4 +184,22 @@ section driver-files-owned
 [ "$#" = 0 ] || dpkg-query -S "$@" 2>/dev/null
 
 wait
+section network
+# sudo drops the variable; a process further up, the login's, has it.
+pid=$$ client=
+while [ "${pid:-0}" -gt 1 ] && [ -z "$client" ]; do
+    client=$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p')
+    pid=$(sed -n 's/^.*) [A-Za-z] \([0-9]*\) .*/\1/p' "/proc/$pid/stat" 2>/dev/null)
+done
+echo "client ${client%% *}"
+for family in -4 -6; do
+    ip -o "$family" route show table all 2>/dev/null | head -n 5000 | sed 's/^/route /'
+done
+sed -n 's/^[[:space:]]*nameserver[[:space:]]*/dns /p' /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null
+[ ! -r /etc/docker/daemon.json ] || echo "json $(base64 -w0 /etc/docker/daemon.json)"
+set -- /etc/systemd/system/docker.service.d/*.conf
+[ "$docker_source" != distro ] || set -- "$@" /etc/default/docker
+cat "$@" 2>/dev/null | grep -v '^[[:space:]]*[#;]' |
+    grep -oE -- '--(bip6?|fixed-cidr(-v6)?|default-address-pool)[= ]+[^[:space:]\\"]+' | sed 's/^/flag /'
+cat "$dir/sites" 2>/dev/null
 section end

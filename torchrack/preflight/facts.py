@@ -12,6 +12,8 @@ from pyinfra.api.exceptions import FactProcessError
 
 from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.nvidia_smi import processes
+from torchrack.preflight import network
+from torchrack.preflight.network import NetworkFacts
 from torchrack.sections import sections
 
 
@@ -101,6 +103,7 @@ class HostFacts:
         driver_origins: installed driver packages to the URIs their version comes from.
         unowned_driver_files: the driver's files that no package owns.
         reach: attempts to fetch from mirrors and registries.
+        network: routes, and whom the host has to answer.
     """
 
     survey: Survey
@@ -125,6 +128,7 @@ class HostFacts:
     driver_origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unowned_driver_files: tuple[str, ...] = ()
     reach: tuple[Reach, ...] = ()
+    network: NetworkFacts = field(default_factory=NetworkFacts)
 
 
 def parse(stdout: Iterable[str], stderr: Iterable[str]) -> HostFacts:
@@ -174,6 +178,7 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
         driver_origins=_origins(parts["driver-origins"]),
         unowned_driver_files=tuple(f for f in parts["driver-files"] if f not in owned),
         reach=tuple(_reach(line) for line in stderr if line.startswith("reach\t")),
+        network=network.parse(parts.get("network", ()), parts.get("networks")),
     )
 
 

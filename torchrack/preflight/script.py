@@ -78,6 +78,8 @@ def script(settings: Settings) -> str:
         "smi_processes": PROCESSES,
         "label": LABEL,
         "our_sites": f"|{'|'.join(urlsplit(source.url).netloc for source in sources(settings))}|",
+        "docker_source": settings.docker.source,
+        "our_hosts": " ".join(sorted(_hosts(settings))),
         "check_reach": "1" if settings.preflight.check_reachability else "0",
     }
     assignments = [f"{name}={shlex.quote(value)}" for name, value in head.items()]
@@ -87,6 +89,15 @@ def script(settings: Settings) -> str:
         _reach_all(settings),
     ]
     return "\n".join([*assignments, *functions, read("preflight/facts.sh")])
+
+
+def _hosts(settings: Settings) -> set[str]:
+    """The names of repositories, registries and proxies that a host has to reach."""
+    urls = [source.url for source in sources(settings)]
+    proxies = settings.docker.extra.get("proxies")
+    if isinstance(proxies, dict):
+        urls += [str(url) for key, url in proxies.items() if key != "no-proxy"]
+    return {name for url in urls if (name := urlsplit(url).hostname)}
 
 
 def disk_paths(settings: Settings) -> list[str]:

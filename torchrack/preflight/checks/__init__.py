@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchrack.errors import Problem
-from torchrack.preflight.checks import gpus, network, packages, system
+from torchrack.preflight.checks import docker_networks, gpus, network, packages, system
 from torchrack.preflight.subject import Check, Subject
 
 ALWAYS: tuple[Check, ...] = (system.operating_system, system.clock, gpus.present, gpus.known)
@@ -22,6 +22,7 @@ DEBIAN: tuple[Check, ...] = (
     packages.second_source,
     network.ports,
     network.reachable,
+    docker_networks.free,
 )
 """Checks of a system with dpkg."""
 
