@@ -24,6 +24,7 @@ from pyinfra.connectors.sshuserclient.client import get_host_keys
 
 from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.inventory import FleetHost
+from torchrack.line import FIX, ConnectionLostError
 from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, Passwordless, Root, no_root
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ _DROPPED = (SSHException, EOFError, ConnectionResetError)
 _FAILURES: tuple[tuple[type[BaseException], str, str], ...] = (
     (BadHostKeyException, "another host key than the pinned one", "verify it, then mend {pins}"),
     (AuthenticationException, "a refused login: {error}", "check user and key in the inventory"),
+    (ConnectionLostError, "{error}", FIX),
     (TimeoutError, "no answer in time", "see whether the host is up and reachable"),
     (SSHException, "{error}", "see that sshd is well, and that {pins} has the host's verified key"),
     (OSError, "{error}", "see whether the host is up and reachable"),
@@ -214,6 +216,8 @@ def told(host: FleetHost) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # whatever ails one host must not hide the others
         pins, kind = _known_hosts(host.data), type(error).__name__
         text = str(error).removeprefix("StrictPolicy: ") or kind
+        if isinstance(error, ConnectionLostError):
+            text = error.said
         if text == _NO_HANDSHAKE:
             text = f"an open port and no SSH handshake within {CONNECT_TIMEOUT} s"
         found, fix = next((f, x) for k, f, x in _FAILURES if isinstance(error, k))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pyinfra import host, state
 from pyinfra.api.facts import FactBase
 
+from torchrack import line
 from torchrack.context import current_host
 from torchrack.errors import HostError, Problem
 from torchrack.facts import answers
@@ -32,6 +33,9 @@ def gather(fact: type[FactBase[T]], **arguments: Any) -> T:
         return fetched.read(fact, arguments)
     data = host.get_fact(fact, **arguments)
     if current_host() in state.failed_hosts:
+        if said := line.lost(current_host()):
+            needed = "an SSH connection that lasts"
+            raise HostError(Problem(host.name, f"Fact {fact.__name__}", said, needed, line.FIX))
         raise HostError(
             Problem(
                 where=host.name,

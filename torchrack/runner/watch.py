@@ -10,10 +10,13 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from pyinfra.api.host import Host
+from pyinfra.api.operation import OperationMeta
 from pyinfra.api.state import BaseStateCallback, State
 
 from torchrack import difference, ordering
 from torchrack.difference import Difference
+from torchrack.errors import Problem
+from torchrack.line import FIX, lost
 from torchrack.runner.model import Change, Failure
 
 
@@ -101,8 +104,7 @@ class Watch(BaseStateCallback):
             meta = state.ops[host][op_hash].operation_meta
             self.seconds[host.name] += seconds
             if not meta.did_succeed():
-                said = [line for line in (*meta.stderr_lines, *meta.stdout_lines) if line.strip()]
-                self.fail(host.name, name, "\n".join(said[-5:]) or "failed without a word")
+                self.fail(host.name, name, _reason(host, name, meta))
             elif meta.did_change():
                 change = Change(host.name, *parts(name), tuple(heard), seconds)
                 self.changes[host.name].append(change)
@@ -134,3 +136,12 @@ class Said(logging.Handler):
         commentary = record.funcName in ("connect", "disconnect", "run_host_op", "_run_host_op")
         if record.levelno >= logging.WARNING or (record.module == "host" and not commentary):
             self._said(record.getMessage().strip())
+
+
+def _reason(host: Host, name: str, meta: OperationMeta) -> str:
+    """Why an operation failed: a line that died, or its last words."""
+    if said := lost(host):
+        what = f"Connection during {parts(name)[1]}"
+        return str(Problem(host.name, what, said, "an SSH connection that lasts", FIX))
+    words = [line for line in (*meta.stderr_lines, *meta.stdout_lines) if line.strip()]
+    return "\n".join(words[-5:]) or "failed without a word"
