@@ -95,7 +95,7 @@ def fixed(keys: Mapping[str, Any], flags: Sequence[str]) -> dict[str, Network]:
     for flag in flags:
         name, _, value = flag.partition("=")
         if name.removeprefix("--") in _FIXED:
-            said[name] = value
+            said[name.removeprefix("--")] = value
     read = {name: network(value) for name, value in said.items()}
     return {name: one for name, one in read.items() if one}
 

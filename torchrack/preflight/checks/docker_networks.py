@@ -34,21 +34,21 @@ def free(subject: Subject) -> Iterator[Problem]:
         if not _is_there(facts, network) and (hit := _within(used, network)):
             yield _problem(
                 subject,
-                f"{_shown(hit)} within {network}, which is Docker's {name.lstrip('-')}",
-                f"give {name.lstrip('-')} another network" + _for_example(facts, "docker.extra"),
+                f"{_shown(hit)} in {network}, which is Docker's {name}",
+                f"give {name} another network{_for_example(facts, 'one within {}')}; in the "
+                "settings, docker.extra says it",
             )
             break
     available = pools(subject.settings.docker.address_pools, keys, facts.flags)
-    hits = _of_pools(subject, available, used, bridge=not {"bip", "--bip"} & named.keys())
+    hits = _of_pools(subject, available, used, bridge="bip" not in named)
     if hits:
         where = ", ".join(dict.fromkeys(str(pool.base) for _, pool in hits))
         origin = hits[0][1].origin
         shown = list(dict.fromkeys(hit for hit, _ in hits))
         yield _problem(
             subject,
-            f"{_shown(shown)} within {where}, out of which Docker takes its networks ({origin})",
-            "set docker.address_pools to a network that nobody uses"
-            + _for_example(facts, "docker.address_pools"),
+            f"{_shown(shown)} in {where}, out of which Docker takes its networks ({origin})",
+            "set docker.address_pools to networks that nobody uses" + _for_example(facts, '["{}"]'),
         )
 
 
@@ -100,8 +100,8 @@ def _used(facts: NetworkFacts) -> dict[str, Network]:
     """What the host has to answer or to reach: a description to its network."""
     found: dict[str, Network] = {}
     if facts.client:
-        where = "which this connection comes from"
-        found[f"{facts.client}, {where}"] = ipaddress.ip_network(facts.client)
+        where = "where this connection comes from"
+        found[f"{facts.client} ({where})"] = ipaddress.ip_network(facts.client)
     for route in facts.routes:
         for gateway in route.via:
             found.setdefault(f"the gateway {gateway}", ipaddress.ip_network(gateway))
@@ -146,10 +146,9 @@ def _shown(names: Sequence[str]) -> str:
     return "; ".join(names[:_SHOWN]) + more
 
 
-def _for_example(facts: NetworkFacts, setting: str) -> str:
+def _for_example(facts: NetworkFacts, form: str) -> str:
     used = [*_used(facts).values(), *(one.to for one in facts.routes if not one.is_default)]
     network = example(used)
     if network is None:
         return ", which no route of this host covers"
-    text = f'["{network}"]' if setting == "docker.address_pools" else f"one within {network}"
-    return f", for example {text}, in the settings ({setting})"
+    return f", for example {form.format(network)}"
