@@ -80,6 +80,11 @@ def parts(packages: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     return {name: found[name] for name in packages if name in found}
 
 
+def companions() -> list[str]:
+    """Return the names of what a distribution's driver brings along, which goes by hand."""
+    return _table()["companions"]
+
+
 def is_prebuilt(package: str) -> bool:
     """Whether it holds modules for one kernel, which Ubuntu builds and signs."""
     return _PREBUILT.fullmatch(package) is not None

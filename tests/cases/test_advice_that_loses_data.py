@@ -93,12 +93,14 @@ def test_a_driver_from_elsewhere_is_removed_and_not_purged() -> None:
         "libnvidia-compute-580-server": DpkgState("ii ", "580.159.03-0ubuntu1"),
         "linux-modules-nvidia-580-server-open-generic": DpkgState("ii ", "6.8.0-79.79+1"),
         "nvidia-docker2": DpkgState("ii ", "2.13.0-1"),
+        "nvidia-kernel-common": DpkgState("ii ", "20220217+3"),
     }
     origins = dict.fromkeys(theirs, ELSEWHERE)
     (problem,) = packages.second_source(subject(packages=theirs, driver_origins=origins))
     text = str(problem)
     command = "sudo apt-get remove libnvidia-compute-580-server linux-modules-nvidia-580-server"
     assert command in text
+    assert "-generic nvidia-kernel-common (say no" in text
     assert "purge" not in text
     assert "nvidia-docker2" not in text
 

@@ -29,7 +29,7 @@ def propose(found: Found, proposal: Proposal) -> None:
             "Docker",
             ", ".join(found.facts.foreign_docker),
             "no Debian package owns it (snap, or copied there): a deploy is refused until it is "
-            "gone; its images and volumes have to be moved by hand",
+            "disabled; its images and volumes have to be moved by hand",
         )
         return
     if not _packages(found, proposal):

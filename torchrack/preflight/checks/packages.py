@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from torchrack.driver_names import is_part, is_prebuilt, parts
+from torchrack.driver_names import companions, is_part, is_prebuilt, parts
 from torchrack.errors import Problem
 from torchrack.preflight.facts import HostFacts
 from torchrack.preflight.subject import Subject
@@ -84,7 +84,8 @@ def foreign_docker(subject: Subject) -> Iterator[Problem]:
             f"the package {', '.join(found)} is installed",
             f"{wanted} (docker.source is {source})",
             "set docker.source where that is the engine to keep; or stop what runs in it, and sudo "
-            f"apt-get remove {' '.join(found)}, which leaves its data (a purge deletes it)",
+            f"apt-get remove {' '.join(found)} (say no where apt would take along what you need), "
+            "which leaves its data, where a purge deletes it",
         )
 
 
@@ -127,13 +128,16 @@ def second_source(subject: Subject) -> Iterator[Problem]:
         and not any(_same_site(uri, base) for uri in uris for base in known)
     }
     if foreign:
+        there = subject.facts.packages
+        along = [n for n in companions() if n in there and _installed(subject, n)]
+        along = [name for name in along if name not in foreign]
         names = ", ".join(sorted(foreign)[:6]) + (", ..." if len(foreign) > 6 else "")
         yield subject.problem(
             "NVIDIA driver",
             f"{names} from {', '.join(sorted({uris[0] for uris in foreign.values()}))}",
             f"driver packages from {ours} alone",
-            f"sudo apt-get remove {' '.join(sorted(foreign))} (say no where apt would take "
-            "along what you need), and run again",
+            f"sudo apt-get remove {' '.join([*sorted(foreign), *along])} (say no where apt would "
+            "take along what you need), and run again",
         )
 
 
