@@ -18,8 +18,9 @@ from paramiko import common
 
 INTERVAL = 5.0
 """Seconds without a word from the host after which it is asked for one."""
-DEAD_AFTER = 30.0
-"""Seconds without a word after which the connection counts as dead."""
+DEAD_AFTER = 45.0
+"""Seconds without a word after which the connection counts as dead: OpenSSH's usual three times 15.
+A switch that relearns its ports, or a driver that resets the network card, takes less."""
 _PAUSED = 5.0
 """Seconds between two looks after which this program itself was stopped, or waited for somebody."""
 

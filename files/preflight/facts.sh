@@ -200,6 +200,6 @@ sed -n 's/^[[:space:]]*nameserver[[:space:]]*/dns /p' /etc/resolv.conf /run/syst
 set -- /etc/systemd/system/docker.service.d/*.conf
 [ "$docker_source" != distro ] || set -- "$@" /etc/default/docker
 cat "$@" 2>/dev/null | grep -v '^[[:space:]]*[#;]' |
-    grep -oE -- '--(bip6?|fixed-cidr(-v6)?|default-address-pool)[= ]+[^[:space:]\\"]+' | sed 's/^/flag /'
+    grep -oE -- "--(bip6?|fixed-cidr(-v6)?|default-address-pool)[= ]+[\"']?[^[:space:]\\\\\"']+" | sed 's/^/flag /'
 cat "$dir/sites" 2>/dev/null
 section end

@@ -176,9 +176,9 @@ def test_a_silent_line_is_asked_before_it_is_dead(
     silent: tuple[Callable[[float], None], list[float]],
 ) -> None:
     pass_, asked = silent
-    for _ in range(30):
+    for _ in range(45):
         pass_(1)
-    assert asked == [6, 12, 18, 24, 30]
+    assert asked == [6, 12, 18, 24, 30, 36, 42]
     with pytest.raises(ConnectionLostError):
         pass_(1)
 

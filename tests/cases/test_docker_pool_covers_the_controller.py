@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +150,26 @@ def test_the_example_is_free_itself() -> None:
     everything = (*vpn, "route 172.16.0.0/12 via 10.1.0.9", "route 192.168.0.0/16 via 10.1.0.9")
     (text,) = problems(*everything)
     assert "which no route of this host covers" in text
+
+
+def test_flags_are_found_in_drop_ins(tmp_path: Path) -> None:
+    (tmp_path / "10-network.conf").write_text(
+        "[Service]\n# --bip=10.1.0.1/16\nExecStart=\n"
+        "ExecStart=/usr/bin/dockerd -H fd:// --bip 10.9.0.1/16 \\\n"
+        '  --default-address-pool "base=10.8.0.0/16,size=24" --fixed-cidr=10.9.1.0/24\n'
+    )
+    script = read("preflight/facts.sh")
+    begin = script.index("set -- /etc/systemd/system/docker.service.d")
+    search = script[begin : script.index('cat "$dir/sites"')]
+    search = search.replace("/etc/systemd/system/docker.service.d", str(tmp_path))
+    said = subprocess.check_output(
+        ["/bin/sh", "-c", f"docker_source=docker-ce\n{search}"], text=True
+    )
+    assert parse(said.splitlines(), None).flags == (
+        "--bip=10.9.0.1/16",
+        "--default-address-pool=base=10.8.0.0/16,size=24",
+        "--fixed-cidr=10.9.1.0/24",
+    )
 
 
 def test_the_client_is_found_above_sudo() -> None:

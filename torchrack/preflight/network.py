@@ -90,7 +90,9 @@ def parse(lines: Iterable[str], names: Iterable[str] | None) -> NetworkFacts:
         nameservers=tuple(filter(None, map(_address, said.get("dns", ())))),
         sites=sites,
         keys=_keys((said.get("json") or [""])[0]),
-        flags=tuple(re.sub(r"^(--[\w-]+)[ =]\s*", r"\1=", one) for one in said.get("flag", ())),
+        flags=tuple(
+            re.sub(r"^(--[\w-]+)[ =]\s*['\"]?", r"\1=", one) for one in said.get("flag", ())
+        ),
         docker_networks=None if names is None else frozenset(names),
     )
 

@@ -79,13 +79,13 @@ def foreign_docker(subject: Subject) -> Iterator[Problem]:
     foreign |= set() if source == "docker-ce" else {"docker-ce", "containerd.io"}
     found = sorted(n for n in foreign & facts.packages.keys() if _installed(subject, n))
     if found:
+        keep = "set docker.source to keep it; or " if {"docker.io", "docker-ce"} & {*found} else ""
         yield subject.problem(
             "Docker",
             f"the package {', '.join(found)} is installed",
             f"{wanted} (docker.source is {source})",
-            "set docker.source where that is the engine to keep; or stop what runs in it, and sudo "
-            f"apt-get remove {' '.join(found)} (say no where apt would take along what you need), "
-            "which leaves its data, where a purge deletes it",
+            f"{keep}stop what runs in it, and sudo apt-get remove {' '.join(found)} (say no where "
+            "apt would take along what you need), which leaves its data, where a purge deletes it",
         )
 
 
