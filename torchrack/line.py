@@ -26,7 +26,7 @@ _PAUSED = 5.0
 
 FIX = (
     "look at the host from elsewhere or at its console (is it up, has its network or its firewall "
-    "changed?), and run again: the run goes on from there"
+    "changed?), and run again: the run continues from there"
 )
 
 
@@ -97,7 +97,7 @@ class Line:
 
 
 class Transport(paramiko.Transport):
-    """A transport over a :class:`Line`, whose channels tell the end of the line from an answer."""
+    """A transport over a :class:`Line`, whose channels take no end of the line for an answer."""
 
     def __init__(self, sock: Any, **kwargs: Any) -> None:
         self._line = Line(sock, self._ask)
@@ -116,7 +116,7 @@ class Transport(paramiko.Transport):
         """Do nothing: we ask more often than anybody's ServerAliveInterval."""
 
     def open_channel(self, *args: Any, **kwargs: Any) -> paramiko.Channel:
-        """Open a channel that tells when the line is dead."""
+        """Open a channel that raises an error when the line is dead."""
         channel = super().open_channel(*args, **kwargs)
         channel.__class__ = _Channel  # paramiko has no place to say so
         return channel

@@ -34,7 +34,7 @@ HARM = re.compile(
 CARRIED_OUT = {
     "commands/offboard.py": "--purge is an option of the command",
     "offboard/packages.py": "the same; autoremove is only said to show something",
-    "offboard/scripts.py": "volumes that the command was told to delete",
+    "offboard/scripts.py": "volumes that --delete-data names",
     "offboard/plan.py": "--purge is an option of the command",
     "operations/containers.py": "our own container",
     "operations/sshd.py": "a restart of socket-activated sshd",

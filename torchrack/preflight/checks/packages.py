@@ -50,7 +50,7 @@ def broken(subject: Subject) -> Iterator[Problem]:
         "apt",
         f"apt-get check fails: {_errors(result.output)}",
         "packages whose dependencies are met, and sources that can be read",
-        "mend it on the host (apt-get check, dpkg --audit, apt-get --fix-broken install, which "
+        "repair it on the host (apt-get check, dpkg --audit, apt-get --fix-broken install, which "
         "asks before it removes anything)",
     )
 
