@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_preflight_checks import subject
+from torchrack.apt.repository import disabled
 from torchrack.operations.files import render
-from torchrack.operations.repository import _disabled
 from torchrack.preflight.checks import packages
 from torchrack.preflight.facts import DpkgState
 
@@ -114,8 +114,8 @@ def test_an_engine_from_elsewhere_keeps_its_data() -> None:
 
 def test_the_distributions_sources_are_never_moved_away() -> None:
     theirs = "/etc/apt/sources.list.d/cuda.list"
-    assert _disabled([theirs]) == f"sudo mv {theirs} {theirs}.disabled"
-    assert "mv /etc/apt/sources.list " not in _disabled([theirs, "/etc/apt/sources.list"])
+    assert disabled([theirs]) == f"sudo mv {theirs} {theirs}.disabled"
+    assert "mv /etc/apt/sources.list " not in disabled([theirs, "/etc/apt/sources.list"])
 
 
 @pytest.mark.parametrize("content", ["as shipped\n", "edited\n"])

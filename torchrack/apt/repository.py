@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torchrack.apt.openpgp import NotAKeyError, armour, keys
@@ -11,6 +11,8 @@ from torchrack.errors import HostError, Problem
 
 SOURCES = "/etc/apt/sources.list.d"
 KEYRINGS = "/etc/apt/keyrings"
+MAIN = SOURCES.removesuffix(".d")
+"""The distribution's own sources, which must not go."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,17 @@ def second_sources(repository: Repository, lines: Iterable[str]) -> list[str]:
         if wanted.search(line) and path not in found:
             found.append(path)
     return [path for path in found if active.get(path, True)]
+
+
+def disabled(paths: Sequence[str]) -> str:
+    """Return what takes source files out of apt's sight; it passes over names in .disabled.
+
+    Args:
+        paths: the files.
+    """
+    moves = [f"sudo mv {one} {one}.disabled" for one in paths if one != MAIN]
+    lines = [f"comment its lines out in {MAIN}"] if MAIN in paths else []
+    return " && ".join(moves) + (" and " if moves and lines else "") + "".join(lines)
 
 
 def _wrong_key(repository: Repository, host: str, found: str) -> HostError:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Sequence
 
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
-from torchrack.apt.repository import Repository, holds_key, pinned_key, second_sources
+from torchrack.apt.repository import Repository, disabled, holds_key, pinned_key, second_sources
 from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.difference import differs
 from torchrack.errors import HostError, Problem
@@ -21,9 +20,6 @@ from torchrack.facts.gather import gather
 from torchrack.facts.repository import PublishedKey, Source
 from torchrack.fleet_folder import here
 from torchrack.operations.guard import Commands, operation
-
-MAIN = "/etc/apt/sources.list"
-"""The distribution's own sources, which must not go."""
 
 _SCRIPT = """set -eu
 umask 022
@@ -67,7 +63,7 @@ def repository(*, declared: Repository, key_file: str | None) -> Commands:
                 what=f"Second source of {declared.title}",
                 found=", ".join(others),
                 needed=f"{declared.source_path} alone",
-                fix=f"look at it, then {_disabled(others)}",
+                fix=f"look at it, then {disabled(others)}",
             )
         )
     key = _key(declared, key_file, now.key)
@@ -135,10 +131,3 @@ def _controller_key(declared: Repository, key_file: str) -> str:
             )
         ) from None
     return pinned_key(data, declared, host=host.name, origin=key_file)
-
-
-def _disabled(paths: Sequence[str]) -> str:
-    """What takes source files out of apt's sight, and loses nothing; it passes over .disabled."""
-    moves = [f"sudo mv {one} {one}.disabled" for one in paths if one != MAIN]
-    lines = [f"comment its lines out in {MAIN}"] if MAIN in paths else []
-    return " && ".join(moves) + (" and " if moves and lines else "") + "".join(lines)
