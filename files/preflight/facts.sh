@@ -10,6 +10,7 @@
 #   our_hosts         names of those sites, without ports
 #   our_sites         sites of the configured repositories, as |host|host:port|
 #   survey            prints the survey of the host
+#   daemon            prints the state of the Docker daemon
 #   reach_all         calls `reach NAME URL [apt option...]` for each mirror and registry
 # Sections start with "==NAME"; "==end" says that nothing was cut off. Results of `reach` go to
 # standard error, one line each, because they run beside the rest and lines must not mix.
@@ -127,6 +128,8 @@ for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
     case $f in *.snap) timeout 10 snap list docker 2>/dev/null | grep -q disabled && continue ;; esac
     echo "$f"
 done
+section daemon
+daemon
 if systemctl is-active --quiet docker.service 2>/dev/null; then
     section images
     timeout -k 1 20 docker image ls --digests --format '{{.Repository}}@{{.Digest}}' 2>/dev/null

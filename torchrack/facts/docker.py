@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
+
+from torchrack.docker.unit import FOLDERS
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWNED = "/etc/torchrack/daemon.owned.json"
@@ -15,6 +20,54 @@ OWNED = "/etc/torchrack/daemon.owned.json"
 
 TAKEN = "/run/torchrack/docker"
 """Copies of what a running daemon has read, a directory a process."""
+
+_SCRIPT = Path(__file__).parents[2] / "files" / "docker" / "state.sh"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the running engine says of itself (``docker info``).
+
+    Args:
+        root: its data root, without symbolic links; under userns-remap the folder of that user.
+        driver: storage driver, or the snapshotter of containerd's image store.
+        snapshotter: whether images are in containerd's image store.
+        remapped: whether userns-remap is on.
+        swarm: LocalNodeState: inactive, pending, active, error or locked.
+        containers: count, stopped ones as well.
+        images: count.
+        version: of the daemon.
+    """
+
+    root: str
+    driver: str = ""
+    snapshotter: bool = False
+    remapped: bool = False
+    swarm: str = "inactive"
+    containers: int = 0
+    images: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder that is or may become the data root.
+
+    Args:
+        path: as it is written.
+        real: without symbolic links.
+        containers: folders of containers in it, count.
+        volumes: folders of volumes in it, count.
+        stores: storage drivers that have images in it.
+        swarm: whether an engine that uses it is in a swarm.
+    """
+
+    path: str
+    real: str
+    containers: int = 0
+    volumes: int = 0
+    stores: tuple[str, ...] = ()
+    swarm: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,7 +78,7 @@ class DaemonState:
         load: LoadState of docker.service, "not-found" where there is none.
         active: its ActiveState.
         enabled: its UnitFileState.
-        needs_reload: systemd has read an older version of its files than stands on disk.
+        needs_reload: systemd has read an older version of its files than the one on disk.
         process: process id and start of the daemon, "0-0" when it does not run.
         started: seconds since the epoch of that start.
         daemon_json: content of the file; None when there is none.
@@ -34,6 +87,13 @@ class DaemonState:
             missing; 0 without the folder.
         owned: content of our record of ownership; None when there is none.
         taken: what the running daemon has read, where we know it; otherwise None.
+        before: what the file was before we changed it while this daemon ran, where ``taken`` is not
+            known; otherwise None.
+        units: path to text of docker.service and its drop-ins on disk, as systemd ranks them.
+        environment: path to text of the files of variables that they name.
+        command: command line of the running daemon.
+        engine: what the running engine says of itself; None where it does not answer.
+        roots: folders that are or may become the data root.
     """
 
     load: str
@@ -47,37 +107,40 @@ class DaemonState:
     changed: float
     owned: str | None
     taken: str | None
+    before: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    engine: Engine | None = None
+    roots: tuple[Root, ...] = ()
 
 
 class Daemon(FactBase[DaemonState]):
-    """docker.service, daemon.json and our two records, in one round trip."""
+    """docker.service, daemon.json, our records and the engine's answer, in one round trip."""
 
-    def command(self) -> str:
-        """Ask systemd and print the files in base64."""
-        properties = (
-            "LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,"
-            "ExecMainStartTimestampMonotonic"
-        )
-        return (
-            f's=$(systemctl show -p {properties} -- docker.service); echo "$s"; '
-            "p=$(echo \"$s\" | sed -n 's/^MainPID=//p')"
-            "-$(echo \"$s\" | sed -n 's/^ExecMainStartTimestampMonotonic=//p'); echo Process=$p; "
-            "echo Now=$(date +%s.%N); echo Uptime=$(cut -d' ' -f1 /proc/uptime); "
-            f"echo Mode=$(stat -Lc '%a %U' {DAEMON_JSON} 2>/dev/null); "
-            # Without the file, its removal is what may be newer than the daemon.
-            f"echo Changed=$(stat -Lc %.6Z {DAEMON_JSON} 2>/dev/null || "
-            "stat -Lc %.6Z /etc/docker 2>/dev/null); "
-            f"for f in {DAEMON_JSON} {OWNED} {TAKEN}/$p/daemon.json; do "
-            'if [ -e "$f" ]; then echo File=+$(base64 -w0 -- "$f"); else echo File=; fi; done'
-        )
+    def command(self, root: str = "") -> str:
+        """Ask systemd and the engine, and print the files in base64.
+
+        Args:
+            root: a data root that the settings want; empty: none.
+        """
+        words = {
+            "daemon_json": DAEMON_JSON,
+            "owned": OWNED,
+            "taken": TAKEN,
+            "unit_folders": " ".join(FOLDERS),
+            **({"declared_root": root} if root else {}),
+        }
+        head = [f"{name}={shlex.quote(value)}" for name, value in words.items()]
+        return "\n".join([*head, _SCRIPT.read_text(encoding="utf-8")])
 
     def process(self, output: list[str]) -> DaemonState:
-        """Parse ``key=value`` lines; ``File`` occurs once a file."""
+        """Parse ``key=value`` lines; some keys occur once a file."""
         pairs = [line.split("=", 1) for line in output if "=" in line]
         values = dict(pairs)
         files = [_text(value) for key, value in pairs if key == "File"]
-        if len(files) != 3:
-            raise FactProcessError(f"expected three files, got {output!r}")
+        if len(files) not in (3, 4):
+            raise FactProcessError(f"expected four files, got {output!r}")
         boot = float(values["Now"]) - float(values["Uptime"])
         return DaemonState(
             load=values["LoadState"],
@@ -91,6 +154,12 @@ class Daemon(FactBase[DaemonState]):
             changed=float(values["Changed"] or 0),
             owned=files[1],
             taken=files[2],
+            before=files[3] if len(files) == 4 else None,
+            units=_named(pairs, "Unit"),
+            environment=_named(pairs, "Environment"),
+            command=tuple(_decoded(values.get("Command", "")).split("\0")),
+            engine=_engine(values.get("Engine", "")),
+            roots=tuple(_root(value) for key, value in pairs if key == "Root"),
         )
 
 
@@ -117,6 +186,43 @@ class Available(FactBase[dict[str, tuple[str, ...]]]):
 
 
 def _text(value: str) -> str | None:
-    if not value:
+    return _decoded(value[1:]) if value else None
+
+
+def _decoded(value: str) -> str:
+    return base64.b64decode(value).decode("utf-8", errors="replace")
+
+
+def _named(pairs: Iterable[list[str]], key: str) -> dict[str, str]:
+    """The files that stand under a key, by their path."""
+    lines = (value.rpartition(" ") for name, value in pairs if name == key)
+    return {path: _decoded(text) for path, _, text in lines}
+
+
+def _engine(answer: str) -> Engine | None:
+    """The engine's answer; None where it gave none that can be read."""
+    try:
+        info = json.loads(answer)
+        status = dict(info["status"] or ())
+        return (
+            Engine(
+                root=info["root"],
+                driver=info["driver"],
+                snapshotter="snapshotter" in status.get("driver-type", ""),
+                remapped=any("name=userns" in option for option in info["security"] or ()),
+                swarm=info["swarm"],
+                containers=info["containers"],
+                images=info["images"],
+                version=info["version"],
+            )
+            if info["root"]
+            else None
+        )
+    except (ValueError, KeyError, TypeError):
         return None
-    return base64.b64decode(value[1:]).decode("utf-8", errors="replace")
+
+
+def _root(line: str) -> Root:
+    # What stands at the end of a line may be empty, and then lost on the way.
+    path, real, containers, volumes, stores, swarm = [*line.split("\t"), "", ""][:6]
+    return Root(path, real, int(containers), int(volumes), tuple(stores.split()), bool(swarm))

@@ -9,6 +9,8 @@ from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.difference import differs
 from torchrack.docker.daemon_json import Json, NotAnObjectError, dump, merge, parse
 from torchrack.docker.daemon_step import has_taken, next_step
+from torchrack.docker.flags import as_config
+from torchrack.docker.start import after_merge, flags_of, obstacles, record_of
 from torchrack.errors import HostError, Problem
 from torchrack.facts.docker import DAEMON_JSON, OWNED, TAKEN, Daemon, DaemonState
 from torchrack.facts.gather import gather
@@ -28,22 +30,23 @@ def daemon_json(*, owner: str, declared: Json) -> Commands:
         owner: the stage that declares them; what it declared before and does no longer goes.
         declared: the keys, to their innermost level.
     """
-    now = gather(Daemon)
+    root = declared.get("data-root")
+    now = gather(Daemon, root=root) if isinstance(root, str) else gather(Daemon)
     current = _current(now)
-    record = _record(now)
+    record = record_of(now)
     owned = record.get(owner, {})
-    others: Json = {}
-    for name, keys in record.items():
-        others = others if name == owner else merge(others, keys, {})
-    merged = merge(current, declared, owned, others)
+    merged = after_merge(now, owner, declared)
     final = record | {owner: declared}
+    _refuse(now, merged)
     if merged == current and final == record and _is_sound(now):
         host.noop(f"{DAEMON_JSON} holds our keys")
         return
     _tell(merged != current, final != record, now)
-    if has_taken(now):
-        # What the daemon runs with now: the next step is judged by it, and a failure goes back.
-        yield StringCommand(files.render("docker/remember.sh.j2", **_paths(now)))
+    if now.load != "not-found":
+        # What the daemon runs with now, as far as that is certain: the next step is judged by it.
+        # A failure goes back to it in any case.
+        remember = files.render("docker/remember.sh.j2", certain=has_taken(now), **_paths(now))
+        yield StringCommand(remember)
     # Both the old and the new keys are ours until the file has changed: a killed run loses none.
     interim = record | {owner: merge(owned, declared, {})}
     yield from files.put._inner(dest=OWNED, content=dump(interim), mode="0600")
@@ -61,7 +64,8 @@ def running() -> Commands:
 
     A reload is enough for some keys. Before a restart live-restore is reloaded where it is new, so
     that containers live through this restart already. A daemon that does not start with a changed
-    file gets the file back with which it ran.
+    file gets the file of before back, or its absence, and takes over the containers that still run.
+    A restart that would hide the engine's data, or can't work, is refused before anything stops.
     """
     now = gather(Daemon)
     if now.load == "not-found":
@@ -75,8 +79,10 @@ def running() -> Commands:
             )
         )
     step = next_step(now)
+    config = _current(now)
     if step != "none":
         differs("unit:docker.service", step, expected="its daemon.json", actual=now.active)
+    _refuse(now, config)
     enable = now.enabled not in ("enabled", "enabled-runtime")
     if step == "none" and not enable:
         host.noop("Docker runs with the configuration that is on disk")
@@ -87,7 +93,8 @@ def running() -> Commands:
         "docker/apply.sh.j2",
         step=step,
         enable=enable,
-        live_restore=_current(now).get("live-restore") is True,
+        live_restore=_lives_on(now, config),
+        **_way_back(now),
         **_paths(now),
     )
     yield StringCommand(script, _timeout=INSTALL_TIMEOUT)
@@ -126,13 +133,30 @@ def _current(now: DaemonState) -> Json:
         ) from None
 
 
-def _record(now: DaemonState) -> dict[str, Json]:
-    """Our record of ownership; without a readable one nothing counts as ours, nothing is lost."""
+def _refuse(now: DaemonState, config: Json) -> None:
+    """Stop the host where dockerd would not start with a configuration, or would hide its data."""
+    for problem in obstacles(host.name, now, config):
+        raise HostError(problem)
+
+
+def _lives_on(now: DaemonState, config: Json) -> bool:
+    return {**config, **as_config(flags_of(now))}.get("live-restore") is True
+
+
+def _way_back(now: DaemonState) -> dict[str, str]:
+    """The file of before with live-restore, and with it off; empty where the file has it.
+
+    Containers that were kept alive for a restart are ended by a daemon without live-restore.
+    """
+    old = now.before if now.taken is None else now.taken
     try:
-        record = parse(now.owned or "")
+        config = parse(old or "")
     except NotAnObjectError:
-        return {}
-    return {name: keys for name, keys in record.items() if isinstance(keys, dict)}
+        config = {}
+    if old is None or _lives_on(now, config):
+        return {"kept": "", "released": ""}
+    on, off = ({**config, "live-restore": value} for value in (True, False))
+    return {"kept": dump(on), "released": dump(off)}
 
 
 def _is_sound(now: DaemonState) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api.exceptions import FactProcessError
 
+from torchrack.facts.docker import Daemon, DaemonState
 from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.nvidia_smi import processes
 from torchrack.preflight import network
@@ -92,6 +93,7 @@ class HostFacts:
             is not the wanted one.
         listeners: sockets on ports that workloads want.
         foreign_docker: paths of a Docker that no Debian package owns.
+        daemon: docker.service, daemon.json and the engine's answer.
         images: references by digest that the engine has; None without a running engine.
         containers: running containers.
         apt_holders: "pid command" of processes that still hold apt's or dpkg's locks.
@@ -117,6 +119,7 @@ class HostFacts:
     gpu_processes: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     foreign_docker: tuple[str, ...] = ()
+    daemon: DaemonState | None = None
     images: frozenset[str] | None = None
     containers: tuple[Container, ...] = ()
     apt_holders: tuple[str, ...] = ()
@@ -167,6 +170,7 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
         gpu_processes=_gpu_processes(parts),
         listeners=tuple(map(_listener, parts["ports"])),
         foreign_docker=tuple(parts["docker-foreign"]),
+        daemon=Daemon().process(parts["daemon"]) if "daemon" in parts else None,
         images=frozenset(parts["images"]) if "images" in parts else None,
         containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
         apt_holders=tuple(parts["apt-lock"]),

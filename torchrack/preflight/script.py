@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from torchrack.errors import TorchrackError
+from torchrack.facts.docker import Daemon
 from torchrack.facts.survey import HostSurvey
 from torchrack.nvidia_smi import PROCESSES
 from torchrack.operations.files import controller_file, read
@@ -85,6 +86,7 @@ def script(settings: Settings) -> str:
     assignments = [f"{name}={shlex.quote(value)}" for name, value in head.items()]
     functions = [
         f"survey() {{ ( {HostSurvey().command()} ); }}",
+        f"daemon() {{ (\n{Daemon().command(data_root(settings))}\n); }}",
         f"disk_paths() {{ printf '%s\\n' {shlex.join(disk_paths(settings))}; }}",
         _reach_all(settings),
     ]
@@ -100,9 +102,14 @@ def _hosts(settings: Settings) -> set[str]:
     return {name for url in urls if (name := urlsplit(url).hostname)}
 
 
+def data_root(settings: Settings) -> str:
+    """Return the data root that the settings want; empty: Docker's own."""
+    return str(settings.docker.extra.get("data-root") or "")
+
+
 def disk_paths(settings: Settings) -> list[str]:
     """Return the paths whose file systems must have room: images and packages, and /boot."""
-    return [str(settings.docker.extra.get("data-root") or "/var/lib/docker"), "/usr", "/boot"]
+    return [data_root(settings) or "/var/lib/docker", "/usr", "/boot"]
 
 
 def wanted_ports(settings: Settings) -> dict[int, list[tuple[str, str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchrack.errors import Problem
-from torchrack.preflight.checks import docker_networks, gpus, network, packages, system
+from torchrack.preflight.checks import docker_networks, engine, gpus, network, packages, system
 from torchrack.preflight.subject import Check, Subject
 
 ALWAYS: tuple[Check, ...] = (system.operating_system, system.clock, gpus.present, gpus.known)
@@ -18,6 +18,7 @@ DEBIAN: tuple[Check, ...] = (
     packages.lock,
     packages.broken,
     packages.foreign_docker,
+    engine.starts,
     packages.runfile_driver,
     packages.second_source,
     network.ports,
