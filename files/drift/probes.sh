@@ -3,6 +3,7 @@
 #   label       the label of our containers
 #   services    "KIND NAME ADDRESS PORT" of our workloads that people log in to, one a line
 #   *_fields    what nvidia-smi is asked of each GPU, by group (torchrack/drift/probes/gpu_answers.py)
+#   daemon      prints the state of the Docker daemon
 # Sections start with "==NAME" and end with "==rc STATUS" of the command that says most.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo ==sockets
@@ -90,6 +91,9 @@ rc=$?
 printf '%s\n' "$info"
 [ -z "$overrides" ] || printf '%s\n' "$overrides"
 echo "==rc $rc"
+echo ==daemon
+daemon
+echo "==rc $?"
 echo ==xid
 echo "boot $(($(date +%s) - $(cut -d. -f1 /proc/uptime)))"
 dmesg --time-format iso 2>/dev/null | grep 'NVRM: Xid' | tail -n 100 | sed 's/^/ring /'

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from torchrack.adopt import mirrors
 from torchrack.adopt.found import Found
 from torchrack.adopt.model import Proposal
 from torchrack.docker.daemon_json import Json, NotAnObjectError, parse
-from torchrack.docker.engine import ENGINES
+from torchrack.docker.engine import ENGINES, configuration
+from torchrack.docker.flags import Flag, as_config, repeated
+from torchrack.docker.hidden import base_root
+from torchrack.docker.start import flags_of
 from torchrack.docker.version import OLDEST, major
 from torchrack.settings.docker import NOT_EXTRA, Docker
 
@@ -41,10 +44,13 @@ def propose(found: Found, proposal: Proposal) -> None:
         needed = "a deploy is refused until it is a JSON object"
         proposal.cannot("/etc/docker/daemon.json", str(error), needed)
         return
-    _logs(keys, proposal)
-    _limits(keys, found, proposal)
+    given = flags_of(found.facts.daemon) if found.facts.daemon else ()
+    effective = {**keys, **as_config(given)}
+    _logs(effective, proposal)
+    _limits(effective, found, proposal)
     _networks(keys, proposal)
-    _rest(keys, found, proposal)
+    _rest(keys, effective, found, proposal)
+    _flags(keys, given, proposal)
 
 
 def _packages(found: Found, proposal: Proposal) -> bool:
@@ -96,7 +102,13 @@ def _logs(keys: Json, proposal: Proposal) -> None:
 
 
 def _limits(keys: Json, found: Found, proposal: Proposal) -> None:
-    proposal.say("docker", live_restore=keys.get("live-restore") is True)
+    swarm = (found.info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
+    if swarm == "inactive":
+        proposal.say("docker", live_restore=keys.get("live-restore") is True)
+    else:
+        why = f"a node of a swarm ({swarm}) does not start with it"
+        proposal.say("docker", live_restore=False)
+        proposal.comments.setdefault("docker", {})["live_restore"] = why
     proposal.say("docker", no_new_privileges=keys.get("no-new-privileges") is True)
     nofile = (keys.get("default-ulimits") or {}).get("nofile") or {}
     soft, hard = nofile.get("Soft"), nofile.get("Hard")
@@ -118,13 +130,14 @@ def _networks(keys: Json, proposal: Proposal) -> None:
         proposal.notes.append("daemon.json's default-address-pools, which are no /24: they stay")
 
 
-def _rest(keys: Json, found: Found, proposal: Proposal) -> None:
+def _rest(keys: Json, effective: Json, found: Found, proposal: Proposal) -> None:
     # A deploy would turn these off; what containers rely on now goes on.
-    extra: dict[str, Any] = {"icc": True} if keys.get("icc", True) is not False else {}
-    if keys.get("userland-proxy", True) is not False:
-        extra |= _proxy(keys, found, proposal)
-    root = keys.get("data-root") or found.info.get("DockerRootDir")
-    if root and root != "/var/lib/docker":
+    extra: dict[str, Any] = {"icc": True} if effective.get("icc", True) is not False else {}
+    if effective.get("userland-proxy", True) is not False:
+        extra |= _proxy(effective, found, proposal)
+    # What a flag sets stays there: dockerd does not start with a key that repeats it.
+    root = effective.get("data-root") or base_root(found.info)
+    if root and root != "/var/lib/docker" and effective.get("data-root") == keys.get("data-root"):
         extra["data-root"] = root
     if extra:
         proposal.say("docker", "as they are now; Torchrack's own choice is off", extra=extra)
@@ -139,6 +152,22 @@ def _rest(keys: Json, found: Found, proposal: Proposal) -> None:
     others = sorted(keys.keys() - _OURS - NOT_EXTRA.keys())
     if others:
         proposal.notes.append(f"daemon.json's {', '.join(others)}: a deploy leaves them alone")
+
+
+def _flags(keys: Json, given: Sequence[Flag], proposal: Proposal) -> None:
+    """Say which flags are in the way of a deploy, and which stay as they are."""
+    twice = repeated(given, {**keys, **configuration(Docker())})
+    for flag, key in twice.items():
+        proposal.cannot(
+            f"dockerd {flag.text}",
+            f"a flag in {flag.where}",
+            f"a deploy sets {key} in daemon.json, and dockerd does not start with both: a deploy "
+            "is refused until the flag is gone from there",
+        )
+    ordinary = {"hosts", "containerd"}
+    others = {f: None for f in given if f not in twice and f.key not in ordinary}
+    for flag in others:
+        proposal.notes.append(f"dockerd's flag {flag.text} in {flag.where}: a deploy leaves it")
 
 
 def _proxy(keys: Json, found: Found, proposal: Proposal) -> Json:

@@ -14,6 +14,11 @@ from typing import Any
 from torchrack.facts.docker import DaemonState, Engine, Root
 
 DEFAULT = "/var/lib/docker"
+PLACES = (
+    *(("data-root",), ("storage-driver",), ("userns-remap",)),
+    ("features", "containerd-snapshotter"),
+)
+"""Keys of daemon.json that say where the engine's data is."""
 _WHAT = "Docker data"
 _FIX = (
     "do not restart Docker until its owner has decided: {decide}. To move data, stop Docker and "
@@ -37,7 +42,7 @@ def hidden(
     if now.engine is None:
         yield from _stopped(now, after)
         return
-    current = re.sub(r"/\d+\.\d+$", "", now.engine.root) if now.engine.remapped else now.engine.root
+    current = _without_user(now.engine.root) if now.engine.remapped else now.engine.root
     here = _root(now, current)
     held = _held(now.engine, here)
     if not held:
@@ -68,6 +73,22 @@ def hidden(
             _FIX.format(decide=f"take the change of userns-remap back, in {where_keys()}"),
         )
     yield from _storage(now.engine, here, effective, engine)
+
+
+def base_root(info: Mapping[str, Any]) -> str:
+    """Return the data root as daemon.json would have it.
+
+    Args:
+        info: ``docker info``; empty where no engine answers.
+    """
+    root = str(info.get("DockerRootDir") or "")
+    remapped = any("name=userns" in str(one) for one in info.get("SecurityOptions") or ())
+    return _without_user(root) if remapped else root
+
+
+def _without_user(root: str) -> str:
+    """A data root without the folder that userns-remap adds to it ("/100000.100000")."""
+    return re.sub(r"/\d+\.\d+$", "", root)
 
 
 def where_keys() -> str:

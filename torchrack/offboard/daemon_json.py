@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from torchrack.docker.daemon_json import Json, NotAnObjectError, dump, leaves, merge, parse
+from torchrack.docker.hidden import PLACES
 
 
 def without_ours(current: str | None, owned: str | None, original: str | None) -> str | None:
     """Return the file's text without what we put into it; None where no file is to be there.
 
-    A key that somebody has given another value since stays as it is.
+    A key that somebody has given another value since stays as it is. Those that say where the
+    engine's data is stay too: without them it would know nothing of its images and volumes.
 
     Args:
         current: its text; None where there is no file.
@@ -27,6 +29,9 @@ def without_ours(current: str | None, owned: str | None, original: str | None) -
     ours: Json = {}
     for keys in _read(owned).values():
         ours = merge(ours, keys, {}) if isinstance(keys, dict) else ours
+    places = (_nested(path, value) for path, value in leaves(ours) if path in PLACES)
+    for place in places:
+        ours = merge(ours, {}, place)
     before = _read(original)
     mine = {path for path, value in leaves(ours) if _at(now, path) == value}
     result = merge(now, {}, ours)

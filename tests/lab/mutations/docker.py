@@ -7,6 +7,7 @@ from tests.lab.breaks.workloads import IMAGE, PID
 from tests.lab.mutation import Mutation
 
 _DROP_IN = "/etc/systemd/system/docker.service.d/mutation.conf"
+_JSON = "/etc/docker/daemon.json"
 _AGAIN = "systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker"
 
 
@@ -53,6 +54,25 @@ MUTATIONS = [
         harm=f"sed -i 's, -H fd://, -H fd:// -H tcp://127.0.0.1:2375,' {_DROP_IN}; {_AGAIN}",
         batch="daemon",
         host="gpu02",
+    ),
+    # Somebody has to decide: a restart would hide what Docker has, or could not work.
+    Mutation(
+        finding="docker.docker-data",
+        severity="outage",
+        harm=f"cp -p {_JSON} /run/mutation.json; "
+        f'sed -i \'1s,{{,{{"data-root": "/srv/elsewhere"\\,,\' {_JSON}',
+        batch="gpus",
+        also=("docker.unit:docker.service.restart",),
+        mend=f"mv /run/mutation.json {_JSON}",
+    ),
+    Mutation(
+        finding="docker.docker-flags",
+        severity="outage",
+        harm=f"mkdir -p {_DROP_IN.rpartition('/')[0]}; printf '[Service]\\nExecStart=\\n"
+        f"ExecStart=/usr/sbin/dockerd -H fd:// --log-driver=local\\n' > {_DROP_IN}",
+        batch="gpus",
+        host="gpu02",
+        mend=f"rm {_DROP_IN}",
     ),
     Mutation(
         finding="host.kernel:net.ipv4.ip_forward.value",

@@ -10,6 +10,7 @@ from torchrack.drift.probes import (
     docker,
     firewall,
     gpus,
+    restart,
     secrets,
     sockets,
     system,
@@ -56,4 +57,4 @@ def judge(output: Output | None, subject: Subject) -> list[Finding]:
             found += judge_section(lines, subject)
         except (ValueError, IndexError) as error:
             found.append(subject.unknown(name, what, f"an answer that makes no sense ({error})"))
-    return found
+    return restart.harmless(found, with_status(answer.get("daemon", []))[1], subject)

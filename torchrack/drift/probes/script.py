@@ -6,6 +6,7 @@ import shlex
 
 from torchrack.drift.probes.gpu_answers import FIELDS
 from torchrack.facts.answers import Request
+from torchrack.facts.docker import Daemon
 from torchrack.operations.files import read
 from torchrack.settings.model import Settings
 from torchrack.settings.workloads import SERVED
@@ -24,6 +25,7 @@ def request(settings: Settings) -> Request:
     head = {"label": LABEL, "services": "\n".join(_services(settings))}
     head |= {f"{group}_fields": ",".join(fields) for group, fields in FIELDS.items()}
     lines = [f"{name}={shlex.quote(value)}" for name, value in head.items()]
+    lines.append(f"daemon() {{ (\n{Daemon().command()}\n); }}")
     return Request("\n".join([*lines, read("drift/probes.sh")]), _SECONDS)
 
 
