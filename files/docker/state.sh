@@ -7,8 +7,9 @@
 state=$(systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,ExecMainStartTimestampMonotonic -- docker.service)
 printf '%s\n' "$state"
 pid=$(printf '%s\n' "$state" | sed -n 's/^MainPID=//p')
-# systemd keeps the time of the last start; a daemon that does not run is always the same one.
-case $pid in ''|0) process=0-0 ;; *) process=$pid-$(printf '%s\n' "$state" | sed -n 's/^ExecMainStartTimestampMonotonic=//p') ;; esac
+# A daemon that does not run is the one whose file we were changing when it ended, or none.
+ended=$(changing "$taken")
+case $pid in ''|0) process=${ended##*/} process=${process:-0-0} ;; *) process=$pid-$(printf '%s\n' "$state" | sed -n 's/^ExecMainStartTimestampMonotonic=//p') ;; esac
 echo "Process=$process"
 echo "Now=$(date +%s.%N)"
 echo "Uptime=$(cut -d' ' -f1 /proc/uptime)"

@@ -119,6 +119,44 @@ def test_an_engine_that_did_not_run_gets_its_file_back_too(apply: Callable[..., 
     assert "runs again" in said
 
 
+@pytest.mark.parametrize("ran", [False, True], ids=["the last change", "a change long taken up"])
+def test_an_upgrade_that_does_not_start_is_taken_back(tmp_path: Path, ran: bool) -> None:
+    """With the file of before where Docker has not run since it was changed."""
+    for name in ("kept", "taken/606-1", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "kept/docker.io_26_amd64.deb").write_text("")
+    (tmp_path / "taken/606-1/before.json").write_text("old")
+    (tmp_path / "taken/606-1/changing").write_text("")
+    (tmp_path / "daemon.json").write_text("new")
+    programs = {
+        "systemctl": f"""case "$*" in
+            show*) echo {10**15 if ran else 0} | sed 's/^/ActiveEnterTimestampMonotonic=/' ;;
+            is-active*) exit 3 ;;
+            start*) [ -e {tmp_path}/installed ] ;; esac""",
+        "journalctl": "",
+        "apt-mark": "",
+    }
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    words = {"wanted": "docker.io 27", "before": "docker.io 26", "names": "docker.io"}
+    paths = {one: str(tmp_path / one) for one in ("kept", "taken", "owned")}
+    file = tmp_path / "daemon.json"
+    script = files.render("docker/started.sh.j2", daemon_json=str(file), **words, **paths)
+    apt = f'set -eu\napt() {{ echo "$@" > {tmp_path}/installed; }}\n'
+    done = subprocess.run(
+        ["/bin/sh", "-c", apt + script],
+        env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "runs again with docker.io 26" in done.stderr
+    assert "docker.io_26_amd64.deb" in (tmp_path / "installed").read_text()
+    assert file.read_text() == ("new" if ran else "old")
+
+
 def test_containers_live_through_the_way_back_of_a_real_engine(
     lab: Lab, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

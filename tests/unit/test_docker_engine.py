@@ -121,7 +121,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> Plan:
             monkeypatch.setattr(
                 f"torchrack.operations.{module}.gather", lambda fact, **_: facts[fact]
             )
-        return plan(docker.engine, None, versions=LOCKED)
+        return plan(docker.engine, present, versions=LOCKED)
 
     return run
 
@@ -136,7 +136,6 @@ def test_a_lost_hold_is_put_back_without_asking_a_mirror(engine: Plan) -> None:
     [
         ("docker-cli", None),
         ("docker.io", Package("26.1.5+dfsg1-9+b9", installed=False, held=True)),
-        ("docker.io", Package("26.1.4-1", installed=True, held=True)),
         ("iptables", None),
     ],
 )
@@ -148,6 +147,16 @@ def test_what_is_missing_or_of_another_version_is_installed(
     assert "update_lists" in update
     assert "docker.io=26.1.5+dfsg1-9+b9" in install
     assert "apt-mark hold docker-cli docker.io runc" in install
+
+
+def test_an_upgrade_keeps_the_packages_that_run_until_the_new_ones_do(engine: Plan) -> None:
+    old = DEBIAN13 | {"docker.io": Package("26.1.4-1", installed=True, held=True)}
+    keep, update, install, started = engine(old)
+    assert "docker.io=26.1.4-1" in keep
+    assert "update_lists" in update
+    assert "docker.io=26.1.5+dfsg1-9+b9" in install
+    assert "apt install --reinstall --allow-downgrades" in started
+    assert "does not start with docker.io 26.1.5+dfsg1-9+b9" in started
 
 
 def test_repository_of_docker() -> None:

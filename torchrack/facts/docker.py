@@ -21,7 +21,7 @@ OWNED = "/etc/torchrack/daemon.owned.json"
 TAKEN = "/run/torchrack/docker"
 """Copies of what a running daemon has read, a directory a process."""
 
-_SCRIPT = Path(__file__).parents[2] / "files" / "docker" / "state.sh"
+_SCRIPTS = Path(__file__).parents[2] / "files" / "docker"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class DaemonState:
         active: its ActiveState.
         enabled: its UnitFileState.
         needs_reload: systemd has read an older version of its files than the one on disk.
-        process: process id and start of the daemon, "0-0" when it does not run.
+        process: process id and start of the daemon; where it does not run, of the one that ended
+            after we changed its file, else "0-0".
         started: seconds since the epoch of that start.
         daemon_json: content of the file; None when there is none.
         mode: its permission bits (octal) and owner, "644 root"; empty when missing.
@@ -132,7 +133,8 @@ class Daemon(FactBase[DaemonState]):
             **({"declared_root": root} if root else {}),
         }
         head = [f"{name}={shlex.quote(value)}" for name, value in words.items()]
-        return "\n".join([*head, _SCRIPT.read_text(encoding="utf-8")])
+        parts = (_SCRIPTS / name for name in ("changing.sh", "state.sh"))
+        return "\n".join([*head, *(part.read_text(encoding="utf-8") for part in parts)])
 
     def process(self, output: list[str]) -> DaemonState:
         """Parse ``key=value`` lines; some keys occur once a file."""

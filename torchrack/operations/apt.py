@@ -20,11 +20,12 @@ from torchrack.facts.packages import Package, Packages
 from torchrack.operations.guard import Commands, operation
 from torchrack.operations.transaction import announce, approve
 
-_APT = """set -eu
+PROGRAM = """set -eu
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l LC_ALL=C
 apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \\
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"; }
 """
+"""What defines ``apt``, to be put before a script."""
 # DPkg::Lock::Timeout does not cover the lock of the lists, which apt-daily takes at any time.
 _PREPARE = """update_lists() {
     tries=0
@@ -93,7 +94,7 @@ def packages(
     # All of them, so that apt sees every pin at once and moves none of the others.
     named = [f"{n}={v}" if v else n for n, v in versions.items()]
     announce(named, options=options)
-    yield StringCommand(_APT + _PREPARE, _timeout=INSTALL_TIMEOUT)
+    yield StringCommand(PROGRAM + _PREPARE, _timeout=INSTALL_TIMEOUT)
     allowed = Allowed(versions, sources=sources, downgrades=allow_downgrade)
     approve(allowed, named, what=", ".join(install), options=options)
     script = _INSTALL.format(
@@ -102,7 +103,7 @@ def packages(
         hold="apt-mark hold " + " ".join(map(shlex.quote, held)) if held else ":",
         verify=" ".join(f"'{n}={v or '*'}'" for n, v in versions.items()),
     )
-    yield StringCommand(_APT + script, _timeout=INSTALL_TIMEOUT)
+    yield StringCommand(PROGRAM + script, _timeout=INSTALL_TIMEOUT)
 
 
 def _tell(name: str, wanted: str | None, package: Package | None, *, held: bool) -> None:

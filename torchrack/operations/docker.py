@@ -5,20 +5,26 @@ pyinfra has operations for containers and images, none for the daemon.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from pyinfra import host
+from pyinfra.api.command import StringCommand
 
+from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.docker import engine as docker_engine
 from torchrack.docker.version import major
 from torchrack.errors import HostError, Problem
-from torchrack.facts.docker import Available
+from torchrack.facts.docker import DAEMON_JSON, OWNED, TAKEN, Available
 from torchrack.facts.gather import gather
 from torchrack.facts.packages import Packages
-from torchrack.operations import apt
+from torchrack.operations import apt, files
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.docker import Docker
+
+KEPT = "/var/lib/torchrack/engine-before"
+"""Where the packages of the engine lie while it is upgraded."""
 
 
 @operation
@@ -60,18 +66,51 @@ def check(*, settings: Docker) -> Commands:
 def engine(*, versions: Mapping[str, str], sources: tuple[str, ...] = ()) -> Commands:
     """Install the engine at its versions, with its client, and hold it.
 
+    One that does not start after an upgrade goes back to the packages that ran, as far as a source
+    or apt's cache still has them, and to the daemon.json of before.
+
     Args:
         versions: package to exact version, out of the lock.
         sources: URIs of the only repositories that it may come from; empty: all that apt has.
     """
-    yield from apt.packages._inner(
-        # docker.io only recommends iptables, and without it the daemon does not start.
-        versions={"iptables": None, **versions},
+    # docker.io only recommends iptables, and without it the daemon does not start.
+    wanted = {"iptables": None, **versions}
+    present = gather(Packages, names=list(wanted))
+    old = {n: p.version for n, p in present.items() if n in versions and p.installed}
+    change = apt.packages._inner(
+        versions=wanted,
         sources=sources,
         hold=True,
         free=("iptables",),
         allow_downgrade=True,  # within a major version; check() has refused the rest
     )
+    first = next(change, None)
+    if first is None:
+        return
+    moves = {n: v for n, v in old.items() if not fnmatchcase(v, versions[n] or "*")}
+    if not moves:
+        yield first
+        yield from change
+        return
+    words = {
+        "kept": KEPT,
+        "packages": _words(f"{n}={v}" for n, v in moves.items()),
+        "names": _words(moves),
+        "wanted": ", ".join(f"{n} {versions[n]}" for n in moves),
+        "before": ", ".join(f"{n} {v}" for n, v in moves.items()),
+        "daemon_json": DAEMON_JSON,
+        "owned": OWNED,
+        "taken": TAKEN,
+    }
+    yield StringCommand(files.render("docker/keep_engine.sh.j2", **words), _timeout=INSTALL_TIMEOUT)
+    yield first
+    yield from change
+    started = apt.PROGRAM + files.render("docker/started.sh.j2", **words)
+    yield StringCommand(started, _timeout=INSTALL_TIMEOUT)
+
+
+def _words(texts: Iterable[str]) -> str:
+    return " ".join(map(shlex.quote, texts))
 
 
 def _refuse_missing(settings: Docker, versions: tuple[str, ...]) -> None:
