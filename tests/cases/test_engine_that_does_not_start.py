@@ -30,6 +30,7 @@ from torchrack.operations import daemon, files
 
 NEW = {"icc": False, "live-restore": True}
 BROKEN = {"live-restore": True, "features": {"cdi": True}, "seccomp-profile": "/nonexistent.json"}
+DOCKERD = "[ ! -e refuses ] || { echo Status: unknown flag: --graph; exit 125; }"
 DOCKER = """case $1 in
 info) cat live ;;
 ps) echo c0ffee ;;
@@ -54,7 +55,7 @@ exit 0"""
 def apply(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run a deploy's two steps here, with programs in the place of Docker's and systemd's."""
     monkeypatch.setattr(files, "gather", lambda *_, **kwargs: dict.fromkeys(kwargs["paths"]))
-    for name, text in {"docker": DOCKER, "systemctl": SYSTEMCTL}.items():
+    for name, text in {"docker": DOCKER, "dockerd": DOCKERD, "systemctl": SYSTEMCTL}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{text}\n")
         (tmp_path / name).chmod(0o755)
     (tmp_path / "journalctl").write_text("#!/bin/sh\necho Reloaded configuration\n")
@@ -85,7 +86,8 @@ def apply(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         (script,) = plan(daemon.running, after)
         done = run(script)
         assert done.returncode == 1, "the run has failed, and says so"
-        said = done.stderr + (tmp_path / "said").read_text()
+        asked = tmp_path / "said"
+        said = done.stderr + (asked.read_text() if asked.exists() else "")
         file = place.read_text() if place.exists() else None
         return file, said, (tmp_path / "containers").read_text().strip()
 
@@ -110,6 +112,18 @@ def test_the_engine_runs_as_before_and_its_containers_live(
     assert containers == "alive"
     assert "runs again" in said
     assert "reset-failed docker.service docker.socket" in said
+
+
+def test_flags_that_dockerd_does_not_know_stop_nothing(
+    apply: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A drop-in for another version of Docker, which nobody has started since."""
+    (tmp_path / "refuses").write_text("")
+    now = replace(engine({"debug": True}), changed=1500.0)
+    after, said, containers = apply(now, live=False)
+    assert (after, containers) == (now.daemon_json, "alive")
+    assert "unknown flag: --graph" in said
+    assert "restart docker.service" not in said
 
 
 def test_an_engine_that_did_not_run_gets_its_file_back_too(apply: Callable[..., Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pyinfra import host
 from pyinfra.api.command import StringCommand
 
@@ -11,6 +13,7 @@ from torchrack.docker.daemon_json import Json, NotAnObjectError, dump, merge, pa
 from torchrack.docker.daemon_step import has_taken, next_step
 from torchrack.docker.flags import as_config
 from torchrack.docker.start import after_merge, flags_of, obstacles, record_of
+from torchrack.docker.unit import command_line
 from torchrack.errors import HostError, Problem
 from torchrack.facts.docker import DAEMON_JSON, OWNED, TAKEN, Daemon, DaemonState
 from torchrack.facts.gather import gather
@@ -93,6 +96,7 @@ def running() -> Commands:
         "docker/apply.sh.j2",
         step=step,
         enable=enable,
+        validate=_validate(now),
         live_restore=_lives_on(now, config),
         **_way_back(now),
         **_paths(now),
@@ -137,6 +141,12 @@ def _refuse(now: DaemonState, config: Json) -> None:
     """Stop the host where dockerd would not start with a configuration, or would hide its data."""
     for problem in obstacles(host.name, now, config):
         raise HostError(problem)
+
+
+def _validate(now: DaemonState) -> str:
+    """The command that has dockerd itself look at its flags and its file; empty: no flags known."""
+    words = command_line(now.units, now.environment, now.command)
+    return shlex.join(["dockerd", "--validate", *(word for word, _ in words)]) if words else ""
 
 
 def _lives_on(now: DaemonState, config: Json) -> bool:
