@@ -6,6 +6,7 @@
 #   daemon      prints the state of the Docker daemon
 # Sections start with "==NAME" and end with "==rc STATUS" of the command that says most.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset $(env | sed -n 's/^\(DOCKER_[A-Za-z0-9_]*\)=.*/\1/p'); export DOCKER_HOST=unix:///var/run/docker.sock DOCKER_CONFIG=/etc/torchrack/docker
 echo ==sockets
 sockets=$(ss -Hlntup 2>/dev/null)
 rc=$?

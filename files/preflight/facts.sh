@@ -15,6 +15,7 @@
 # Sections start with "==NAME"; "==end" says that nothing was cut off. Results of `reach` go to
 # standard error, one line each, because they run beside the rest and lines must not mix.
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset $(env | sed -n 's/^\(DOCKER_[A-Za-z0-9_]*\)=.*/\1/p'); export DOCKER_HOST=unix:///var/run/docker.sock DOCKER_CONFIG=/etc/torchrack/docker
 section() { printf '==%s\n' "$1"; }
 
 section clock

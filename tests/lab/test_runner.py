@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.lab.harness import BIN, INVENTORY, ROOT, Done, Lab, wait_for
-from torchrack.facts.images import CONFIG
+from torchrack.docker.client import CONFIG
 
 HOST = "gpu01"
 

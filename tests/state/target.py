@@ -13,6 +13,7 @@ from typing import Any
 
 import testinfra
 
+from torchrack.docker.client import ENGINE
 from torchrack.inventory import FleetHost
 from torchrack.settings import Settings
 
@@ -77,7 +78,7 @@ class Target:
 
     def run(self, script: str) -> Answer:
         """Run a shell script on the host as root; a round trip each time."""
-        return self.ssh("sudo -n sh -s", stdin=script)
+        return self.ssh("sudo -n sh -s", stdin=f"{ENGINE}\n{script}")
 
     def probe(self, name: str) -> Answer:
         """What the probe ``name`` answered."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from torchrack.docker.client import BY_HAND
 from torchrack.drift import probes
 from torchrack.drift.probes import (
     accounts,
@@ -325,7 +326,7 @@ def test_what_docker_listens_on(line: str, finding: str):
         (['tcp LISTEN 0 5 *:23 *:* users:(("sshd",pid=7,fd=3))'], "stop sshd, bind it"),
         (
             ['tcp LISTEN 0 5 *:9999 *:* users:(("docker-proxy",pid=7,fd=3))'],
-            "sudo docker stop $(sudo docker ps -q --filter publish=9999), bind it",
+            f"{BY_HAND} stop $({BY_HAND} ps -q --filter publish=9999), bind it",
         ),
         (
             ["sshd 2222", "set /etc/ssh/sshd_config:3:Port 2222", "set /etc/ssh/b:1:Port 22"],
@@ -483,7 +484,7 @@ def test_a_secret_that_shows():
     ]
     first, second = secrets.judge([*lines, lines[3]], subject())
     assert (first.id, first.severity) == ("host.secret:token-of-notebook.shown", "security")
-    assert first.fix.startswith("sudo docker stop other, and remove its file jupyter_token")
+    assert first.fix.startswith(f"{BY_HAND} stop other, and remove its file jupyter_token")
     assert second.id == "host.secret:pull-account.shown"
     assert "process sh 77, process sh 78, process Web Content 79" in second.actual
     assert second.fix.startswith("sudo kill 77 && sudo systemctl stop show.service, and give ")

@@ -97,7 +97,7 @@ def test_nothing_is_pulled_where_all_is_there(plan: Plan) -> None:
 
 def test_a_pull_names_the_digest_the_client_folder_and_a_time(plan: Plan) -> None:
     (script,) = _pulled(plan, STORE, f"{TOOLS}:3@{C}")
-    assert "timeout -k 10 600 docker --config /etc/torchrack/docker pull" in script
+    assert "timeout -k 10 600 docker pull" in script
     assert f"\npull 0 {TOOLS}:3@{C} {TOOLS}@{C} &\nwait\nended 0\n" in script
     assert f"docker tag {TOOLS}@{C} {TOOLS}:3" in script
 

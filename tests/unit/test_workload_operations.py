@@ -15,6 +15,7 @@ from tests.unit.workload_cases import (
     found,
     unit_template,
 )
+from torchrack.docker.client import ENGINE
 from torchrack.facts.containers import Found, Volume
 from torchrack.operations import containers, files
 from torchrack.settings import Workload
@@ -89,7 +90,7 @@ def test_limits_are_set_back_in_place(run: Any) -> None:
     made = container(wanted)
     made["HostConfig"]["PidsLimit"] = 7
     _, commands = run(found(wanted, containers={"notebook": made}), wanted.workload)
-    assert commands == ["docker update --pids-limit 4096 notebook >/dev/null"]
+    assert commands == [f"{ENGINE}\ndocker update --pids-limit 4096 notebook >/dev/null"]
 
 
 def test_what_is_no_longer_declared_goes_and_its_data_stays(run: Any) -> None:
@@ -106,7 +107,7 @@ def test_a_container_left_by_a_killed_run_goes(run: Any) -> None:
     left = container(wanted) | {"Name": "/notebook.next", "Id": "left"}
     there = found(wanted, containers={"notebook": container(wanted), "notebook.next": left})
     removed, made = run(there, wanted.workload)
-    assert (removed, made) == (["docker rm -f left >/dev/null"], [])
+    assert (removed, made) == ([f"{ENGINE}\ndocker rm -f left >/dev/null"], [])
 
 
 def test_a_container_that_is_not_ours_stops_the_stage(run: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from torchrack.docker.client import ENGINE
 from torchrack.workloads.workload import LABEL, STATE, UNITS
 
 UNIT_MARK = "[X-Torchrack-Workload]"
@@ -84,6 +85,7 @@ class Found:
 
 
 _SCRIPT = """export LC_ALL=C
+{engine}
 if command -v docker >/dev/null; then
 # A daemon that hangs must not hang the run.
 docker() {{ timeout -k 5 60 docker "$@"; }}
@@ -132,6 +134,7 @@ class Workloads(FactBase[Found]):
             paths: files and directories to look at.
         """
         return _SCRIPT.format(
+            engine=ENGINE,
             label=LABEL,
             names=_quoted(names),
             volumes=" ".join(volumes),

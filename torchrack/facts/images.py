@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from pyinfra.api.facts import FactBase
 
+from torchrack.docker.client import CONFIG, ENGINE
 from torchrack.facts.files import Files, FileState
-
-CONFIG = "/etc/torchrack/docker"
-"""The client configuration with the pull accounts; only root may look into it."""
 
 PULLED = "/var/lib/torchrack/pulled-images"
 """The images that we pulled, ``name@digest`` a line: no other one is ever removed."""
@@ -37,7 +35,7 @@ class Images(FactBase[ImageStore]):
         """``docker image ls`` and the record."""
         form = r"{{.ID}}\t{{.Repository}}\t{{.Tag}}\t{{.Digest}}"
         return (
-            "if command -v docker >/dev/null; then timeout -k 5 60 "
+            f"{ENGINE}; if command -v docker >/dev/null; then timeout -k 5 60 "
             f"docker image ls --no-trunc --digests --format '{form}' || exit 1; fi; "
             f"sed 's/^/pulled\\t/' {PULLED} 2>/dev/null || true"
         )
@@ -64,7 +62,7 @@ class UsedImages(FactBase[set[str]]):
     def command(self) -> str:
         """``docker inspect`` of all containers."""
         return (
-            "timeout -k 5 60 docker ps -aq --no-trunc | "
+            f"{ENGINE}; timeout -k 5 60 docker ps -aq --no-trunc | "
             "xargs -r timeout -k 5 60 docker container inspect -f '{{.Image}}'"
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from torchrack.docker.client import ENGINE
 from torchrack.driver import read_loaded
 
 STAMP = "/etc/torchrack/deployed.json"
@@ -37,7 +38,7 @@ class InstalledVersions(FactBase[Installed]):
     def command(self) -> str:
         """Ask /proc, Docker and dpkg; a tool that is missing or hangs gives an empty answer."""
         return (
-            "echo kernel=$(uname -r); "
+            f"{ENGINE}; echo kernel=$(uname -r); "
             'echo "driver=$(head -n 1 /proc/driver/nvidia/version 2>/dev/null)"; '
             "echo docker=$(timeout -k 5 30 docker version --format '{{.Server.Version}}' "
             "2>/dev/null); "

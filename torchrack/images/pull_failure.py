@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from torchrack.docker.client import BY_HAND
 from torchrack.errors import Problem
 from torchrack.images.policy import Reference
 from torchrack.settings.images import Registry
@@ -25,7 +26,7 @@ _OTHERS: tuple[tuple[str, str, str], ...] = (
     (
         r"no space left on device",
         "room for the image in Docker's data directory",
-        "make room (docker system df shows what takes it), or keep fewer images",
+        f"make room ({BY_HAND} system df shows what takes it), or keep fewer images",
     ),
     (
         r"manifest unknown|manifest for .* not found|not found: manifest|name unknown",

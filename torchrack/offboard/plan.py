@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from torchrack.docker.client import BY_HAND
 from torchrack.docker.daemon_json import NotAnObjectError
 from torchrack.errors import Problem
 from torchrack.facts.docker import DAEMON_JSON
@@ -15,6 +16,7 @@ from torchrack.offboard.daemon_json import without_ours
 from torchrack.offboard.model import Options, Plan, Presence, Step
 from torchrack.settings.workloads import NAME
 from torchrack.sshd.options import DROP_IN
+from torchrack.workloads.workload import LABEL
 
 
 def plan(host: FleetHost, now: Presence, options: Options) -> Plan:
@@ -64,7 +66,7 @@ def _problems(host: str, now: Presence, options: Options) -> Iterable[Problem]:
             "Containers with our label",
             f"the name {odd[0]!r}, which Torchrack never gives",
             "names of workloads",
-            "see whose they are (docker ps -a --filter label=io.torchrack.workload), save what is "
+            f"see whose they are ({BY_HAND} ps -a --filter label={LABEL}), save what is "
             "in them, and make them without the label",
         )
     if now.foreign_processes and not (options.force or options.wait):

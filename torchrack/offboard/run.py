@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torchrack.docker.client import ENGINE
 from torchrack.errors import HostError, Problem
 from torchrack.facts.nvidia import GpuProcesses
 from torchrack.inventory import FleetHost
@@ -37,6 +38,7 @@ POLL = 10.0
 """Seconds between two looks at the processes on the GPUs."""
 
 _BUSY = f"""export LC_ALL=C PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+{ENGINE}
 for id in $(timeout -k 5 60 docker ps -q --no-trunc --filter label={LABEL} 2>/dev/null); do
     timeout -k 5 30 docker top "$id" -eo pid | sed 1d | sed 's/^ */own /'
 done

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torchrack import persistence
+from torchrack.docker.client import CONFIG
 from torchrack.facts import certificates
 from torchrack.facts.docker import DAEMON_JSON, OWNED
-from torchrack.facts.images import CONFIG, PULLED
+from torchrack.facts.images import PULLED
 from torchrack.facts.sshd import ARMED
 from torchrack.images.policy import removals
 from torchrack.images.registry_access import CERTS

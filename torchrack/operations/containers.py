@@ -16,6 +16,7 @@ from pyinfra.api.host import Host
 
 from torchrack.context import current_host
 from torchrack.difference import differs
+from torchrack.docker.client import BY_HAND
 from torchrack.errors import HostError, Problem
 from torchrack.facts.containers import Found, Workloads
 from torchrack.facts.gather import gather
@@ -66,7 +67,7 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
             nothing = False
             expected = f"the container {label} alone"
             differs(f"container:{name}", "declared", expected=expected, actual="a second one")
-            yield StringCommand(f"docker rm -f {container['Id']} >/dev/null")
+            yield StringCommand(commands.remove_container(container["Id"]))
     if nothing:
         host.noop("no container or unit of ours that is not declared")
 
@@ -155,7 +156,7 @@ def _contain(declared: Declared, todo: Plan) -> Commands:
         timeout = declared.workload.stop_timeout + 120
         yield StringCommand(commands.replace_container(declared.spec), _timeout=timeout)
     elif todo.container == "update":
-        yield StringCommand(f"docker update {commands.quote(*todo.update)} {name} >/dev/null")
+        yield StringCommand(commands.update_container(name, todo.update))
 
 
 def _supervise(declared: Declared, todo: Plan) -> Commands:
@@ -198,7 +199,7 @@ def _ours(found: Found) -> set[str]:
                 what=f"Objects labelled {names.LABEL}",
                 found=f"the name {odd[0]!r}, which Torchrack never gives",
                 needed="names of workloads",
-                fix="see whose they are (docker ps -a, network ls, volume ls with --filter "
+                fix=f"see whose they are ({BY_HAND} ps -a, network ls, volume ls with --filter "
                 f"label={names.LABEL}), save what they hold, and make them without the label",
             )
         )

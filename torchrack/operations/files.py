@@ -19,6 +19,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.facts.files import FileContents
 
 from torchrack.difference import differs
+from torchrack.docker.client import ENGINE
 from torchrack.errors import TorchrackError
 from torchrack.facts.files import Files, FileState
 from torchrack.facts.gather import gather
@@ -42,6 +43,7 @@ _TEMPLATES = Environment(
     autoescape=False,  # noqa: S701 - configuration files, not HTML
 )
 _TEMPLATES.filters["quote"] = shlex.quote
+_TEMPLATES.globals["engine"] = ENGINE
 
 _SCRIPT = """set -eu
 umask 077

@@ -13,9 +13,10 @@ from pyinfra.api.command import StringCommand
 
 from torchrack.connect import INSTALL_TIMEOUT
 from torchrack.difference import differs
+from torchrack.docker.client import CONFIG
 from torchrack.facts.files import FileState
 from torchrack.facts.gather import gather
-from torchrack.facts.images import CONFIG, PULLED, Access, Images, UsedImages
+from torchrack.facts.images import PULLED, Access, Images, UsedImages
 from torchrack.images.policy import missing, prunable, reference, removals, tags
 from torchrack.images.registry_access import ca_paths, client_config
 from torchrack.operations import files

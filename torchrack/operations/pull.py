@@ -12,7 +12,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from torchrack.facts.images import CONFIG, PULLED
+from torchrack.facts.images import PULLED
 from torchrack.images.policy import Reference
 from torchrack.images.pull_failure import explain
 from torchrack.operations import files
@@ -54,7 +54,6 @@ class Pull(StringCommand):
             tags=tags,
             scratch=self.scratch,
             seconds=seconds,
-            config=CONFIG,
             pulled=PULLED,
             parallel=PARALLEL,
         )

@@ -170,7 +170,7 @@ class Workload(Section):
         if self.kind != "jupyter" and self.token:
             wrong.append(f"no token: kind {self.kind} does not ask for one")
         wrong += [
-            f"no secret in environment ({name}): docker inspect shows it; mount a file"
+            f"no secret in environment ({name}): Docker shows it to whoever asks; mount a file"
             for name in self.environment
             if SECRET_NAME.search(name.upper())
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from torchrack.docker.client import ENGINE
 from torchrack.workloads import workload as names
 from torchrack.workloads.diff import Inspect
 from torchrack.workloads.plan import OwnFile
@@ -47,13 +48,14 @@ chmod {own.mode} {path}"""
 
 def make_network(name: str) -> str:
     """Make a workload's own bridge network."""
-    return f"docker network create --label {LABEL}={name} {names.network_name(name)} >/dev/null"
+    network = names.network_name(name)
+    return f"{ENGINE}\ndocker network create --label {LABEL}={name} {network} >/dev/null"
 
 
 def make_volume(volume: str, name: str, user: str) -> str:
     """Make a volume whose (empty) root directory belongs to the workload's user."""
     return (
-        f"docker volume create --label {LABEL}={name} {quote(volume)} >/dev/null && "
+        f"{ENGINE}\ndocker volume create --label {LABEL}={name} {quote(volume)} >/dev/null && "
         f"{chown_empty(f'$(docker volume inspect -f {{{{.Mountpoint}}}} {quote(volume)})', user)}"
     )
 
@@ -77,6 +79,7 @@ def replace_container(spec: ContainerSpec) -> str:
     name, unit = spec.name, names.unit_name(spec.name)
     new = f"{name}.next"
     return f"""set -eu
+{ENGINE}
 docker image inspect {quote(spec.image)} >/dev/null 2>&1 || {{
     echo "workload {name}: image" {quote(spec.image)} "is not on the host, needed is the image" \\
         "that the catalog names. What to do: run the stage images" >&2
@@ -89,6 +92,16 @@ if [ "$(systemctl show -p LoadState --value {unit})" = loaded ]; then systemctl 
 old=$(docker ps -aq --filter name='^/{name}$' --filter label={LABEL}={name})
 [ -z "$old" ] || docker rm -f "$old" >/dev/null
 docker rename {new} {name}"""
+
+
+def remove_container(container: str) -> str:
+    """Remove a container of ours by its id."""
+    return f"{ENGINE}\ndocker rm -f {quote(container)} >/dev/null"
+
+
+def update_container(name: str, arguments: Sequence[str]) -> str:
+    """Set limits of a container that runs on."""
+    return f"{ENGINE}\ndocker update {quote(*arguments)} {name} >/dev/null"
 
 
 def start_unit(name: str, verb: str) -> str:
@@ -106,7 +119,7 @@ systemctl {verb} {unit} || {{
 
 def remove_workload(name: str, container_ids: list[str], *, network: bool, unit: bool) -> str:
     """Remove what is ours of a workload that is no longer declared; volumes and data stay."""
-    lines = ["set -eu"]
+    lines = ["set -eu", ENGINE]
     if unit:
         lines += [
             f"systemctl disable --now {names.unit_name(name)}",

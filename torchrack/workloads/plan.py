@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from torchrack.docker.client import BY_HAND
 from torchrack.errors import Problem
 from torchrack.facts.containers import Found, Volume
 from torchrack.settings.workloads import Workload
@@ -101,12 +102,11 @@ def foreign_objects(host: str, name: str, found: Found) -> list[Problem]:
     found_objects = []
     container = found.containers.get(name)
     if container is not None and owner(container) != name:
-        found_objects.append(("container", name, "docker rename"))
+        found_objects.append(("container", name, f"{BY_HAND} rename {name} OTHER"))
     network = names.network_name(name)
     if network in found.networks and found.networks[network] != name:
-        found_objects.append(
-            ("network", network, "docker network rm, once nothing is attached to it")
-        )
+        remove = f"{BY_HAND} network rm {network}, once nothing is attached to it"
+        found_objects.append(("network", network, remove))
     unit = found.units.get(name)
     if unit is not None and unit.load != "not-found" and name not in found.unit_files:
         found_objects.append(("systemd unit", names.unit_name(name), "renaming it"))

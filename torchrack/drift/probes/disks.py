@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torchrack.docker.client import BY_HAND
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
 from torchrack.preflight.checks.system import BOOT_ROOM
@@ -47,7 +48,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
                 expected=f"under {limit} % of its {kind}",
                 actual=f"{used} %",
                 fix=f"see what is large there: du -xh --max-depth=2 {mount} | sort -h | tail; "
-                "docker system df shows what Docker has",
+                f"{BY_HAND} system df shows what Docker has",
                 severity="capacity",
             )
     if not seen:

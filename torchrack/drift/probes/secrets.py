@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torchrack.docker.client import BY_HAND
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.stopping import stop
 from torchrack.drift.probes.subject import Subject
@@ -49,5 +50,5 @@ def _place(kind: str, who: list[str]) -> tuple[str, str]:
         pid, unit, name = who
         return f"process {name} {pid}", stop(pid, unit.removeprefix("-"))
     if kind == "container" and len(who) == 1:
-        return f"container {who[0]}", f"sudo docker stop {who[0]}"
+        return f"container {who[0]}", f"{BY_HAND} stop {who[0]}"
     raise ValueError(f"{kind} {' '.join(who)}")

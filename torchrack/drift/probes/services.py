@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from torchrack.docker.client import BY_HAND
 from torchrack.drift.model import Finding, Severity
 from torchrack.drift.probes.subject import Subject
 from torchrack.settings.workloads import Workload
@@ -29,7 +30,8 @@ def jupyter(subject: Subject, workload: Workload, codes: Sequence[str]) -> Itera
             "Jupyter, asked with its token",
             values=("200", known),
             severity="outage",
-            fix=f"sudo systemctl restart {unit_name(workload.name)}, and see docker logs",
+            fix=f"sudo systemctl restart {unit_name(workload.name)}, and see its log: "
+            f"{BY_HAND} logs --tail 50 {workload.name}",
         )
     for what, code in (("without a token", without), ("with a wrong token", wrong)):
         if code not in _REFUSED and code != "none":
@@ -66,7 +68,8 @@ def ssh(subject: Subject, workload: Workload, words: Sequence[str]) -> Iterator[
             f"The SSH server of {workload.name}",
             values=("a host key", "no answer"),
             severity="outage",
-            fix=f"sudo systemctl restart {unit_name(workload.name)}, and see docker logs",
+            fix=f"sudo systemctl restart {unit_name(workload.name)}, and see its log: "
+            f"{BY_HAND} logs --tail 50 {workload.name}",
         )
         return
     if own not in ("none", shown):

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from torchrack.docker.client import BY_HAND
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.stopping import stop, undo
 from torchrack.drift.probes.subject import Subject
@@ -76,7 +77,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
 def _stop(program: str, port: int, pid: str, units: Mapping[str, str]) -> str:
     """What stops it; no command where that would stop more than the socket."""
     if program in _PUBLISHERS:
-        return f"sudo docker stop $(sudo docker ps -q --filter publish={port})"
+        return f"{BY_HAND} stop $({BY_HAND} ps -q --filter publish={port})"
     if program in ("sshd", "systemd") or not pid:
         return f"stop {program}"
     return stop(pid, units.get(pid, ""))

@@ -130,7 +130,7 @@ class _Case:
         elif inside.smi is None:
             yield self._problem(
                 what,
-                f"docker run ended with {inside.status}: {inside.said or 'without a word'}",
+                f"the container ended with {inside.status}: {inside.said or 'without a word'}",
                 "a container that gets nvidia.com/gpu=all by CDI",
                 "see nvidia-ctk cdi list and systemctl status nvidia-cdi-refresh on the host",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torchrack.docker.client import BY_HAND
 from torchrack.errors import Problem
 from torchrack.preflight.subject import Subject
 
@@ -97,7 +98,7 @@ def disk(subject: Subject) -> Iterator[Problem]:
                 f"Disk space in {mount}",
                 f"{_gib(free[mount])} free",
                 f"{_gib(need)} for what is still to be installed and pulled",
-                "see what takes it (docker system df, journalctl --disk-usage, du -xh "
+                f"see what takes it ({BY_HAND} system df, journalctl --disk-usage, du -xh "
                 f"--max-depth=2 {mount}), free or enlarge it, or lower preflight.min_free_disk",
             )
 
