@@ -11,6 +11,7 @@
 #   our_sites         sites of the configured repositories, as |host|host:port|
 #   survey            prints the survey of the host
 #   daemon            prints the state of the Docker daemon
+#   volumes           prints whose the volumes are that workloads name
 #   reach_all         calls `reach NAME URL [apt option...]` for each mirror and registry
 # Sections start with "==NAME"; "==end" says that nothing was cut off. Results of `reach` go to
 # standard error, one line each, because they run beside the rest and lines must not mix.
@@ -138,6 +139,8 @@ if systemctl is-active --quiet docker.service 2>/dev/null; then
     timeout -k 1 20 docker network ls --format '{{.Name}}' 2>/dev/null
     section containers
     timeout -k 1 20 docker ps --format '{{.Names}}{{"\t"}}{{.Label "'"$label"'"}}{{"\t"}}{{.Ports}}' 2>/dev/null
+    section volumes
+    volumes
 fi
 
 section apt-lock

@@ -160,6 +160,8 @@ def _mounts(one: Inspect, own: Inspect) -> Iterator[Made]:
         }
         if not mount.get("RW", True):
             values["read_only"] = True
+        if mount["Type"] == "volume":
+            values["external"] = True  # a deploy refuses a volume that it has not made otherwise
         yield Made(Mount, values)
 
 

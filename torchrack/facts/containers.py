@@ -12,6 +12,8 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from torchrack.docker.client import ENGINE
+from torchrack.facts import volumes as origins
+from torchrack.facts.volumes import Origin
 from torchrack.workloads.workload import LABEL, STATE, UNITS
 
 UNIT_MARK = "[X-Torchrack-Workload]"
@@ -67,6 +69,7 @@ class Found:
         containers: ours, and all others that have a declared name, by name.
         networks: name to label; empty label for one that is not ours.
         volumes: by name.
+        origins: the declared volumes that exist, and whose they are.
         entrypoints: image reference to its entrypoint; images that are missing are left out.
         units: by workload.
         unit_files: workloads with a unit file of ours.
@@ -77,6 +80,7 @@ class Found:
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
     entrypoints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
     unit_files: frozenset[str] = frozenset()
@@ -100,6 +104,7 @@ while IFS='|' read -r name path label; do
     echo "volume $name ${{path:--}} $(stat -c %u:%g -- "$path" 2>/dev/null || echo -) \\
 ${{entry:+used}}|$label"
 done
+{origins}
 for image in {images}; do
     entrypoint=$(docker image inspect --format '{{{{json .Config.Entrypoint}}}}' "$image" \\
         2>/dev/null) && echo "image $image $entrypoint"
@@ -138,6 +143,7 @@ class Workloads(FactBase[Found]):
             label=LABEL,
             names=_quoted(names),
             volumes=" ".join(volumes),
+            origins=origins.script(volumes, LABEL),
             images=_quoted(images) or "",
             units=" ".join(f"torchrack-{name}.service" for name in names),
             mark=UNIT_MARK,
@@ -160,6 +166,7 @@ class Workloads(FactBase[Found]):
                     for name, _, label in (line.partition(" ") for line in lines.get("network", ()))
                 },
                 volumes=dict(_volume(line) for line in lines.get("volume", ())),
+                origins=origins.parse(output, LABEL),
                 entrypoints=dict(_entrypoint(line) for line in lines.get("image", ())),
                 units=_units(lines.get("unit", ())),
                 unit_files=frozenset(

@@ -143,6 +143,7 @@ def _seconds(text: str) -> int:
 def _container(data: dict[str, Any]) -> Container:
     mounts = data.get("Mounts") or []
     sources = [one["Source"] for one in mounts if one["Type"] == "bind"]
+    asked = (data.get("HostConfig") or {}).get("Mounts") or []
     return Container(
         id=data["Id"],
         name=data["Name"].removeprefix("/"),
@@ -150,6 +151,7 @@ def _container(data: dict[str, Any]) -> Container:
         running=bool(data["State"]["Running"]),
         image=data["Image"],
         volumes=tuple(sorted(one["Name"] for one in mounts if one["Type"] == "volume")),
+        asked=tuple(sorted(one.get("Source") or "" for one in asked if one["Type"] == "volume")),
         binds=tuple(sorted(one for one in sources if not one.startswith(f"{DIRECTORY}/"))),
     )
 

@@ -55,6 +55,7 @@ class Container:
         running: whether it runs.
         image: id of its image.
         volumes: names of the volumes that it has mounted.
+        asked: those of them that were named when it was made; its image declared the others.
         binds: paths of the host that it has mounted.
     """
 
@@ -64,6 +65,7 @@ class Container:
     running: bool
     image: str
     volumes: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
 
 

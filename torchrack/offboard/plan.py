@@ -16,7 +16,7 @@ from torchrack.offboard.daemon_json import without_ours
 from torchrack.offboard.model import Options, Plan, Presence, Step
 from torchrack.settings.workloads import NAME
 from torchrack.sshd.options import DROP_IN
-from torchrack.workloads.workload import LABEL
+from torchrack.workloads.workload import LABEL, external
 
 
 def plan(host: FleetHost, now: Presence, options: Options) -> Plan:
@@ -32,7 +32,7 @@ def plan(host: FleetHost, now: Presence, options: Options) -> Plan:
         return Plan(host.name, (), (), tuple(found))
     steps = [
         _drain(host, now),
-        _containers(now, options),
+        _containers(host, now, options),
         _images(now),
         _docker(now, options),
         packages.step(now, options),
@@ -40,7 +40,7 @@ def plan(host: FleetHost, now: Presence, options: Options) -> Plan:
         _sshd(host, now, options),
         scripts.rest_step(now, options),
     ]
-    return Plan(host.name, tuple(step for step in steps if step), (*_stays(now, options),))
+    return Plan(host.name, tuple(step for step in steps if step), (*_stays(host, now, options),))
 
 
 def _problems(host: str, now: Presence, options: Options) -> Iterable[Problem]:
@@ -109,16 +109,24 @@ def _drain(host: FleetHost, now: Presence) -> Step | None:
     return scripts.drain_step(units) if units else None
 
 
-def _containers(now: Presence, options: Options) -> Step | None:
+def _containers(host: FleetHost, now: Presence, options: Options) -> Step | None:
     names = _workloads(now)
-    volumes = [one.name for one in now.volumes] + anonymous(now) if options.delete_data else []
+    mine = [one.name for one in now.volumes if one.name not in _external(host)]
+    volumes = mine + anonymous(now) if options.delete_data else []
     return scripts.containers_step(now, names, volumes) if names or volumes else None
+
+
+def _external(host: FleetHost) -> frozenset[str]:
+    """Volumes that the settings call somebody else's, whatever label they have."""
+    return frozenset().union(*map(external, host.settings.workloads.containers))
 
 
 def anonymous(now: Presence) -> list[str]:
     """Volumes that images of our containers declared: they have no name and no label."""
     used = {volume for one in now.others for volume in one.volumes}
     found = {volume for one in now.ours for volume in one.volumes}
+    # An adopted container's volume can have such a name too; a workload names it, and it stays.
+    found -= {volume for one in now.ours for volume in one.asked}
     return sorted(name for name in found - used if re.fullmatch(r"[0-9a-f]{64}", name))
 
 
@@ -149,13 +157,16 @@ def _sshd(host: FleetHost, now: Presence, options: Options) -> Step | None:
     return scripts.sshd_step(host.settings.sshd.rollback_timeout)
 
 
-def _stays(now: Presence, options: Options) -> Iterable[str]:
+def _stays(host: FleetHost, now: Presence, options: Options) -> Iterable[str]:
     if not options.delete_data:
         for one in now.volumes:
             size = f", {_size(one.kib)}" if one.kib is not None else ""
             yield f"volume {one.name} of {one.workload}{size} (--delete-data removes it)"
         for name in anonymous(now):
             yield f"volume {name[:12]}, which an image declared (--delete-data removes it)"
+    elif kept_volumes := _external(host) & {one.name for one in now.volumes}:
+        for name in sorted(kept_volumes):
+            yield f"volume {name}, which the settings call somebody else's"
     made = {one.name for one in now.volumes}
     theirs = {volume for one in now.ours for volume in one.volumes} - made - set(anonymous(now))
     for volume in sorted(theirs):

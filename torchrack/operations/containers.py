@@ -23,7 +23,7 @@ from torchrack.facts.gather import gather
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.workloads import NAME, Workload
-from torchrack.workloads import commands
+from torchrack.workloads import commands, volumes
 from torchrack.workloads import workload as names
 from torchrack.workloads.declare import Template, declare
 from torchrack.workloads.diff import owner
@@ -53,6 +53,7 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
     )
     declared = {workload.name for workload in workloads}
     problems = [p for name in sorted(declared) for p in foreign_objects(host.name, name, found)]
+    problems += volumes.problems(host.name, workloads, found.origins)
     if problems:
         raise HostError(problems[0])
     nothing = True

@@ -12,10 +12,13 @@ from pyinfra.api.exceptions import FactProcessError
 
 from torchrack.facts.docker import Daemon, DaemonState
 from torchrack.facts.survey import HostSurvey, Survey
+from torchrack.facts.volumes import Origin
+from torchrack.facts.volumes import parse as parse_volumes
 from torchrack.nvidia_smi import processes
 from torchrack.preflight import network
 from torchrack.preflight.network import NetworkFacts
 from torchrack.sections import sections
+from torchrack.workloads.workload import LABEL
 
 
 class UnclearAnswer(ValueError):
@@ -96,6 +99,7 @@ class HostFacts:
         daemon: docker.service, daemon.json and the engine's answer.
         images: references by digest that the engine has; None without a running engine.
         containers: running containers.
+        volumes: the declared volumes that exist; None without a running engine.
         apt_holders: "pid command" of processes that still hold apt's or dpkg's locks.
         apt_sources: URIs of the InRelease files of the configured apt sources.
         own_sources: base URIs in the sources that an earlier run wrote, whatever was set then.
@@ -122,6 +126,7 @@ class HostFacts:
     daemon: DaemonState | None = None
     images: frozenset[str] | None = None
     containers: tuple[Container, ...] = ()
+    volumes: Mapping[str, Origin] | None = None
     apt_holders: tuple[str, ...] = ()
     apt_sources: tuple[str, ...] = ()
     own_sources: tuple[str, ...] = ()
@@ -172,6 +177,7 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
         foreign_docker=tuple(parts["docker-foreign"]),
         daemon=Daemon().process(parts["daemon"]) if "daemon" in parts else None,
         images=frozenset(parts["images"]) if "images" in parts else None,
+        volumes=parse_volumes(parts["volumes"], LABEL) if "volumes" in parts else None,
         containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
         apt_holders=tuple(parts["apt-lock"]),
         apt_sources=tuple(parts["apt-sources"]),

@@ -8,11 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from torchrack.errors import TorchrackError
+from torchrack.facts import volumes
 from torchrack.facts.docker import Daemon
 from torchrack.facts.survey import HostSurvey
 from torchrack.nvidia_smi import PROCESSES
 from torchrack.operations.files import controller_file, read
 from torchrack.settings.model import Settings
+from torchrack.workloads import workload as names
 from torchrack.workloads.workload import LABEL
 
 _SYSTEM_CAS = '"$system_cas"'
@@ -87,6 +89,7 @@ def script(settings: Settings) -> str:
     functions = [
         f"survey() {{ ( {HostSurvey().command()} ); }}",
         f"daemon() {{ (\n{Daemon().command(data_root(settings))}\n); }}",
+        f"volumes() {{\n{volumes.script(wanted_volumes(settings), LABEL)}\n}}",
         f"disk_paths() {{ printf '%s\\n' {shlex.join(disk_paths(settings))}; }}",
         _reach_all(settings),
     ]
@@ -110,6 +113,12 @@ def data_root(settings: Settings) -> str:
 def disk_paths(settings: Settings) -> list[str]:
     """Return the paths whose file systems must have room: images and packages, and /boot."""
     return [data_root(settings) or "/var/lib/docker", "/usr", "/boot"]
+
+
+def wanted_volumes(settings: Settings) -> list[str]:
+    """Return the names of the volumes that workloads mount."""
+    containers = settings.workloads.containers
+    return sorted({volume for workload in containers for volume in names.volumes(workload)})
 
 
 def wanted_ports(settings: Settings) -> dict[int, list[tuple[str, str]]]:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from torchrack.settings.secret import Secret
 from torchrack.settings.section import Section
@@ -63,6 +70,23 @@ class Mount(Section):
     source: str = Field(description="a volume's name, or an absolute path on the host")
     target: str = Field(pattern=r"^/[^,]*$", description="absolute path in the container")
     read_only: bool = Field(False, description="whether the container may only read it")
+    external: bool = Field(
+        False, description="says that the volume is there already, made by somebody else"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``external`` out where it is not said: hosts keep hashes of these values."""
+        plain: dict[str, Any] = values(self)
+        if not plain.get("external"):
+            plain.pop("external", None)
+        return plain
+
+    @model_validator(mode="after")
+    def _external_is_a_volume(self) -> Mount:
+        if _is_whole(self) and self.external and self.is_bind:
+            raise ValueError("external for a volume alone: a path is taken as it is")
+        return self
 
     @property
     def is_bind(self) -> bool:

@@ -133,6 +133,7 @@ def plan(declared: Declared, found: Found) -> Plan:
     container = found.containers.get(name)
     diffs = differences(declared.spec, container) if container else []
     replace = container is None or any(not diff.update for diff in diffs)
+    own_volumes = [v for v in names.volumes(workload) if v not in names.external(workload)]
     unit = found.units.get(name)
     unit_sum = hashlib.sha256(declared.unit_file.encode()).hexdigest()
     unit_path = found.paths.get(names.unit_path(name))
@@ -141,10 +142,10 @@ def plan(declared: Declared, found: Found) -> Plan:
     return Plan(
         own_file=_own_file_differs(declared.own_file, found),
         network=names.network_name(name) not in found.networks,
-        new_volumes=tuple(v for v in names.volumes(workload) if v not in found.volumes),
+        new_volumes=tuple(v for v in own_volumes if v not in found.volumes),
         chown_volumes=tuple(
             found.volumes[v].path
-            for v in names.volumes(workload)
+            for v in own_volumes
             if v in found.volumes and _unowned(found.volumes[v], workload.user)
         ),
         new_binds=tuple(path for path in names.binds(workload) if path not in found.paths),

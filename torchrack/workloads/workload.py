@@ -199,6 +199,11 @@ def volumes(workload: Workload) -> list[str]:
     return sorted({mount.source for mount in mounts(workload) if mount.kind == "volume"})
 
 
+def external(workload: Workload) -> frozenset[str]:
+    """The volumes of a workload that are said to be somebody else's."""
+    return frozenset(mount.source for mount in workload.mounts if mount.external)
+
+
 def binds(workload: Workload) -> list[str]:
     """The declared paths of the host that a workload has mounted."""
     return sorted({mount.source for mount in workload.mounts if mount.is_bind})

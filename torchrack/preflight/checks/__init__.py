@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from torchrack.errors import Problem
-from torchrack.preflight.checks import docker_networks, engine, gpus, network, packages, system
+from torchrack.preflight.checks import (
+    docker_networks,
+    engine,
+    gpus,
+    network,
+    packages,
+    storage,
+    system,
+)
 from torchrack.preflight.subject import Check, Subject
 
 ALWAYS: tuple[Check, ...] = (system.operating_system, system.clock, gpus.present, gpus.known)
@@ -22,6 +30,7 @@ DEBIAN: tuple[Check, ...] = (
     packages.runfile_driver,
     packages.second_source,
     network.ports,
+    storage.volumes,
     network.reachable,
     docker_networks.free,
 )
