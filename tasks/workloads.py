@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 
 from torchrack.context import settings
 from torchrack.operations import containers, files
+from torchrack.workloads.mounts import quoted, shell
 from torchrack.workloads.workload import SUPERVISOR
 
 
@@ -30,15 +31,22 @@ def run_containers() -> None:
     files.put(
         name="Install the program that owns the containers for systemd",
         dest=SUPERVISOR,
-        content=files.read("workloads/workload"),
+        content=supervisor(),
         mode="0755",
         validate="sh -n {}",
     )
+    data_root = quoted(str(settings().docker.extra.get("data-root") or "/var/lib/docker"))
+    unit = partial(files.render, "workloads/unit.service.j2", data_root=data_root)
     for workload in declared.containers:
         containers.workload(
             name=f"Run {workload.kind} {workload.name}",
             workload=workload,
             reference=catalog[workload.image],
-            unit_template=partial(files.render, "workloads/unit.service.j2"),
+            unit_template=unit,
             gpu_timeout=declared.gpu_timeout,
         )
+
+
+def supervisor() -> str:
+    """The program with the shell functions that other scripts have too."""
+    return files.read("workloads/workload").replace("# MOUNTS\n", shell())

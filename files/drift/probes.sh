@@ -4,6 +4,7 @@
 #   services    "KIND NAME ADDRESS PORT" of our workloads that people log in to, one a line
 #   *_fields    what nvidia-smi is asked of each GPU, by group (torchrack/drift/probes/gpu_answers.py)
 #   daemon      prints the state of the Docker daemon
+#   and the functions of files/workloads/mounts.sh
 # Sections start with "==NAME" and end with "==rc STATUS" of the command that says most.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset $(env | sed -n 's/^\(DOCKER_[A-Za-z0-9_]*\)=.*/\1/p'); export DOCKER_HOST=unix:///var/run/docker.sock DOCKER_CONFIG=/etc/torchrack/docker
@@ -196,6 +197,46 @@ served() {
             "$(printf '%s\n' "$said" | sed -n 's/.*Authentications that can continue: //p' | head -n 1 | grep . || echo none)" ;;
     esac
 }
+# What each container has mounted from the host, compared with what is there now. The kernel's table
+# is read, not the paths: a share that hangs is not asked.
+tab=$(printf '\t')
+bound=
+[ -z "$up" ] || bound=$(timeout -k 2 20 docker inspect -f '{{$c := .}}{{range .Mounts}}{{if eq .Type "bind"}}{{$c.State.Pid}}{{"\t"}}{{slice $c.Name 1}}{{"\t"}}{{.Source}}{{"\t"}}{{.Destination}}{{"\n"}}{{end}}{{end}}' \
+    $(printf '%s\n' "$up" | awk '{print $2}') 2>/dev/null) || status=$?
+[ -z "$bound" ] || printf '%s\n' "$bound" | grep . | while IFS=$tab read -r pid name source target; do
+    away=$(not_mounted "$source" | head -n 1)
+    [ -z "$away" ] || printf 'mount\t%s\t%s\t%s\taway %s\n' "$name" "$source" "$target" "$away"
+    real=$(timeout -k 1 10 readlink -m -- "$source") || { printf 'mount\t%s\t%s\t%s\thangs\n' "$name" "$source" "$target"; continue; }
+    others=$(printf '%s\n' "$bound" | awk -F'\t' -v pid="$pid" -v target="$target" '$1 == pid && $4 != target {print $4}')
+    {
+        printf '%s\n' "$others" | while IFS= read -r other; do [ -z "$other" ] || echo "other $(escaped "$other")"; done
+        mounted /proc/self/mountinfo | sed 's/^/host /'
+        mounted "/proc/$pid/mountinfo" | sed 's/^/inside /'
+    } 2>/dev/null | real=$(escaped "$real") target=$(escaped "$target") awk '
+        function at(path, top) {return index(path "/", top "/") == 1}
+        $1 == "other" {other[$2]; next}
+        {m = $2 == "/" ? "" : $2; r = $4 == "/" ? "" : $4}
+        $1 == "host" && at(ENVIRON["real"], m) && length(m) >= length(deepest) {deepest = m; there = $3 " " r substr(ENVIRON["real"], length(m) + 1)}
+        $1 == "host" && m != ENVIRON["real"] && at(m, ENVIRON["real"]) {host[substr(m, length(ENVIRON["real"]) + 1)] = $3 " " r}
+        $1 == "inside" && m == ENVIRON["target"] {here = $3 " " r}
+        $1 == "inside" && m != ENVIRON["target"] && at(m, ENVIRON["target"]) {inside[substr(m, length(ENVIRON["target"]) + 1)] = $3 " " r}
+        $1 == "inside" {anywhere[$3 " " r]}
+        END {
+            # A target that leads through a link of the image is in the table under another name.
+            if (here == "" && there in anywhere) here = there
+            if (here != there) {print "other"; exit}
+            for (sub_path in inside) {
+                for (one in other) if (at(ENVIRON["target"] sub_path, one)) delete inside[sub_path]
+            }
+            for (sub_path in host) {
+                for (one in other) if (at(ENVIRON["target"] sub_path, one)) delete host[sub_path]
+            }
+            for (sub_path in host) if (host[sub_path] != inside[sub_path]) print "later " sub_path
+            for (sub_path in inside) if (inside[sub_path] != "" && !(sub_path in host)) print "gone " sub_path
+        }' | sort | head -n 1 | while read -r how; do
+        [ -n "$away" ] || printf 'mount\t%s\t%s\t%s\t%s\n' "$name" "$source" "$target" "$how"
+    done
+done
 [ -z "$up" ] || printf '%s\n' "$up" | {
     while read -r pid name health; do
         limits "$pid" "$name" 2>/dev/null

@@ -12,6 +12,7 @@
 #   survey            prints the survey of the host
 #   daemon            prints the state of the Docker daemon
 #   volumes           prints whose the volumes are that workloads name
+#   away              prints which paths that workloads mount lie on a share that is not mounted
 #   reach_all         calls `reach NAME URL [apt option...]` for each mirror and registry
 # Sections start with "==NAME"; "==end" says that nothing was cut off. Results of `reach` go to
 # standard error, one line each, because they run beside the rest and lines must not mix.
@@ -123,6 +124,8 @@ if [ -n "$wanted_ports" ]; then
         done
 fi
 
+section away
+away
 section docker-foreign
 for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
     [ -e "$f" ] || continue

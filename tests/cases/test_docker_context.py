@@ -94,7 +94,9 @@ def _named(path: Path) -> bool:
 @pytest.mark.parametrize(
     "script",
     [
-        Workloads().command(["notebook"], ["home"], ["image@sha256:0"], ["/srv/data"]),
+        Workloads().command(
+            ["notebook"], ["home"], ["image@sha256:0"], ["/srv/data"], ["/srv/data"]
+        ),
         Images().command(),
         UsedImages().command(),
         InstalledVersions().command(),

@@ -81,7 +81,7 @@ def test_an_odd_answer_stops_the_host(line: str) -> None:
 
 
 def test_the_question_is_a_shell_script() -> None:
-    script = Workloads().command(names=[], volumes=[], images=[], paths=["/it's here"])
+    script = Workloads().command(names=[], volumes=[], images=[], paths=["/it's here"], binds=[])
     sh = shutil.which("sh")
     assert sh
     done = subprocess.run([sh, "-n"], input=script, text=True, capture_output=True, check=False)

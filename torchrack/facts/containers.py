@@ -14,6 +14,7 @@ from pyinfra.api.facts import FactBase
 from torchrack.docker.client import ENGINE
 from torchrack.facts import volumes as origins
 from torchrack.facts.volumes import Origin
+from torchrack.workloads import mounts
 from torchrack.workloads.workload import LABEL, STATE, UNITS
 
 UNIT_MARK = "[X-Torchrack-Workload]"
@@ -74,6 +75,8 @@ class Found:
         units: by workload.
         unit_files: workloads with a unit file of ours.
         paths: the asked-for files and directories that exist.
+        away: declared paths to the mount point that they lie on, which is not
+            mounted; empty for a path that hangs.
         completed: workload to the id of the container that has done its job.
     """
 
@@ -85,6 +88,7 @@ class Found:
     units: dict[str, Unit] = field(default_factory=dict)
     unit_files: frozenset[str] = frozenset()
     paths: dict[str, Path] = field(default_factory=dict)
+    away: dict[str, str] = field(default_factory=dict)
     completed: dict[str, str] = field(default_factory=dict)
 
 
@@ -113,8 +117,11 @@ fi
 [ -z "{units}" ] || systemctl show \\
     --property=Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload -- {units} | sed 's/^/unit /'
 grep -lsF '{mark}' {unit_folder}/torchrack-*.service | sed 's/^/file /'
+{mounts}
+{away}
 for path in {paths}; do
-    [ -e "$path" ] || continue
+    # A share that hangs must not hang us.
+    timeout -k 1 10 stat -L -- "$path" >/dev/null 2>&1 || continue
     sum=
     [ ! -f "$path" ] || sum=$(sha256sum < "$path")
     echo "path $(stat -Lc '%a %u:%g %.6Z %s' -- "$path") ${{sum%% *}}|$path"
@@ -128,7 +135,12 @@ class Workloads(FactBase[Found]):
     """All of it in one round trip."""
 
     def command(
-        self, names: list[str], volumes: list[str], images: list[str], paths: list[str]
+        self,
+        names: list[str],
+        volumes: list[str],
+        images: list[str],
+        paths: list[str],
+        binds: list[str],
     ) -> str:
         """Ask Docker, systemd and the file system.
 
@@ -137,6 +149,7 @@ class Workloads(FactBase[Found]):
             volumes: the declared volumes.
             images: references of the declared images.
             paths: files and directories to look at.
+            binds: those of them that containers have mounted.
         """
         return _SCRIPT.format(
             engine=ENGINE,
@@ -148,6 +161,8 @@ class Workloads(FactBase[Found]):
             units=" ".join(f"torchrack-{name}.service" for name in names),
             mark=UNIT_MARK,
             unit_folder=UNITS,
+            mounts=mounts.shell(),
+            away=mounts.away_script(binds),
             paths=_quoted(paths),
             state=STATE,
         )
@@ -173,6 +188,7 @@ class Workloads(FactBase[Found]):
                     _workload_of(line.rpartition("/")[2]) for line in lines.get("file", ())
                 ),
                 paths=dict(_path(line) for line in lines.get("path", ())),
+                away=mounts.away(lines.get("away", ())),
                 completed=dict(_completed(line) for line in lines.get("completed", ())),
             )
         except (ValueError, KeyError, TypeError) as error:

@@ -23,11 +23,17 @@ from torchrack.facts.gather import gather
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.workloads import NAME, Workload
-from torchrack.workloads import commands, volumes
+from torchrack.workloads import commands, mounts, volumes
 from torchrack.workloads import workload as names
 from torchrack.workloads.declare import Template, declare
 from torchrack.workloads.diff import owner
-from torchrack.workloads.plan import Declared, Plan, foreign_objects, plan
+from torchrack.workloads.plan import (
+    Declared,
+    Plan,
+    foreign_objects,
+    is_at_rest,
+    plan,
+)
 
 _found: WeakKeyDictionary[Host, Found] = WeakKeyDictionary()
 """What was found at the start of the stage; each later step changes only its own workload."""
@@ -50,10 +56,13 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
         volumes=sorted({volume for w in workloads for volume in names.volumes(w)}),
         images=sorted({names.by_digest(images[w.image]) for w in workloads}),
         paths=sorted({path for w in workloads for path in _paths(w)}),
+        binds=sorted({path for w in workloads for path in names.binds(w)}),
     )
     declared = {workload.name for workload in workloads}
     problems = [p for name in sorted(declared) for p in foreign_objects(host.name, name, found)]
     problems += volumes.problems(host.name, workloads, found.origins)
+    for one in workloads:
+        problems += [] if is_at_rest(one, found) else mounts.problems(host.name, one, found.away)
     if problems:
         raise HostError(problems[0])
     nothing = True
@@ -89,6 +98,9 @@ def workload(
     entrypoint = found.entrypoints.get(names.by_digest(reference), ())
     declared = declare(workload, reference, entrypoint, unit_template, gpu_timeout)
     todo = plan(declared, found)
+    missing = mounts.problems(host.name, workload, found.away)
+    if missing and todo.touches_mounts:
+        raise HostError(missing[0])
     if not todo.changes:
         host.noop(f"{workload.name} is as declared")
         return

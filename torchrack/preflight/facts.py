@@ -18,6 +18,7 @@ from torchrack.nvidia_smi import processes
 from torchrack.preflight import network
 from torchrack.preflight.network import NetworkFacts
 from torchrack.sections import sections
+from torchrack.workloads.mounts import away
 from torchrack.workloads.workload import LABEL
 
 
@@ -100,6 +101,7 @@ class HostFacts:
         images: references by digest that the engine has; None without a running engine.
         containers: running containers.
         volumes: the declared volumes that exist; None without a running engine.
+        away: declared paths to the mount point that they lie on, which is not mounted.
         apt_holders: "pid command" of processes that still hold apt's or dpkg's locks.
         apt_sources: URIs of the InRelease files of the configured apt sources.
         own_sources: base URIs in the sources that an earlier run wrote, whatever was set then.
@@ -127,6 +129,7 @@ class HostFacts:
     images: frozenset[str] | None = None
     containers: tuple[Container, ...] = ()
     volumes: Mapping[str, Origin] | None = None
+    away: Mapping[str, str] = field(default_factory=dict)
     apt_holders: tuple[str, ...] = ()
     apt_sources: tuple[str, ...] = ()
     own_sources: tuple[str, ...] = ()
@@ -178,6 +181,7 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
         daemon=Daemon().process(parts["daemon"]) if "daemon" in parts else None,
         images=frozenset(parts["images"]) if "images" in parts else None,
         volumes=parse_volumes(parts["volumes"], LABEL) if "volumes" in parts else None,
+        away=away(line.removeprefix("away ") for line in parts.get("away", ())),
         containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
         apt_holders=tuple(parts["apt-lock"]),
         apt_sources=tuple(parts["apt-sources"]),

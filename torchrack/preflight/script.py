@@ -14,6 +14,7 @@ from torchrack.facts.survey import HostSurvey
 from torchrack.nvidia_smi import PROCESSES
 from torchrack.operations.files import controller_file, read
 from torchrack.settings.model import Settings
+from torchrack.workloads import mounts
 from torchrack.workloads import workload as names
 from torchrack.workloads.workload import LABEL
 
@@ -90,6 +91,8 @@ def script(settings: Settings) -> str:
         f"survey() {{ ( {HostSurvey().command()} ); }}",
         f"daemon() {{ (\n{Daemon().command(data_root(settings))}\n); }}",
         f"volumes() {{\n{volumes.script(wanted_volumes(settings), LABEL)}\n}}",
+        mounts.shell(),
+        f"away() {{\n{mounts.away_script(wanted_binds(settings))}\n}}",
         f"disk_paths() {{ printf '%s\\n' {shlex.join(disk_paths(settings))}; }}",
         _reach_all(settings),
     ]
@@ -119,6 +122,12 @@ def wanted_volumes(settings: Settings) -> list[str]:
     """Return the names of the volumes that workloads mount."""
     containers = settings.workloads.containers
     return sorted({volume for workload in containers for volume in names.volumes(workload)})
+
+
+def wanted_binds(settings: Settings) -> list[str]:
+    """Return the paths that workloads mount; a job may have ended, and then it mounts nothing."""
+    containers = [one for one in settings.workloads.containers if not one.is_job]
+    return sorted({path for workload in containers for path in names.binds(workload)})
 
 
 def wanted_ports(settings: Settings) -> dict[int, list[tuple[str, str]]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torchrack.errors import TorchrackError
 from torchrack.settings.workloads import Workload
+from torchrack.workloads import mounts
 from torchrack.workloads import workload as names
 from torchrack.workloads.plan import Declared, OwnFile
 
@@ -43,6 +44,7 @@ def declare(
             devices=names.devices(workload),
             supervisor=names.SUPERVISOR,
             gpu_timeout=gpu_timeout,
+            mounts=mounts.units(names.binds(workload)),
             start_limit_burst=START_LIMIT_BURST,
             # Longer than that many failing starts take, or the limit would never be reached.
             start_limit_interval=START_LIMIT_BURST * (workload.start_timeout + gpu_timeout + 30),

@@ -77,6 +77,11 @@ class Plan:
     reasons: tuple[str, ...]
 
     @property
+    def touches_mounts(self) -> bool:
+        """Whether a container starts, or a directory is made for one."""
+        return self.container == "replace" or self.start != "no" or bool(self.new_binds)
+
+    @property
     def changes(self) -> bool:
         """Whether anything is to do."""
         return (
@@ -120,6 +125,15 @@ def foreign_objects(host: str, name: str, found: Found) -> list[Problem]:
         )
         for kind, object_name, remedy in found_objects
     ]
+
+
+def is_at_rest(workload: Workload, found: Found) -> bool:
+    """Whether a workload's container runs, or has done its job: nothing will be mounted anew."""
+    container = found.containers.get(workload.name)
+    if container is None:
+        return False
+    done = workload.is_job and found.completed.get(workload.name) == container["Id"]
+    return done or bool(container["State"]["Status"] == "running")
 
 
 def plan(declared: Declared, found: Found) -> Plan:

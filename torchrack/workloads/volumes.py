@@ -56,7 +56,7 @@ def describe(origin: Origin) -> str:
         parts.append(f"driver {origin.driver}" + (f" ({options})" if options else ""))
     users = [name for name, _ in origin.users]
     parts.append(f"used by {', '.join(users)}" if users else "used by no container")
-    if origin.entries is not None:
+    if origin.entries is not None and not origin.options:  # options: its files are elsewhere
         many = origin.entries > MOST_ENTRIES
         parts.append(f"more than {MOST_ENTRIES} files" if many else f"{origin.entries} file(s)")
     return ", ".join(parts)

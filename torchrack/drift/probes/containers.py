@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from torchrack.drift.model import Finding
-from torchrack.drift.probes import services
+from torchrack.drift.probes import mounts, services
 from torchrack.drift.probes.subject import Subject
 from torchrack.settings.workloads import Workload
 from torchrack.workloads.workload import unit_name
@@ -25,7 +25,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     Args:
         lines: the GPUs on the PCI bus, and of each of our running containers its cgroup's limits
             (bytes, processes, quota and period of CPU time in microseconds), its shared memory
-            and limits inside, its GPUs, and how its Jupyter or SSH server answers.
+            and limits inside, its GPUs, what it has mounted that is not on the host, and how its
+            Jupyter or SSH server answers.
         subject: the host.
 
     Raises:
@@ -34,7 +35,7 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
     declared = {one.name: one for one in subject.settings.workloads.containers}
     on_pci: int | None = None
     for line in lines:
-        kind, *words = line.split()
+        kind, *words = line.split("\t") if line.startswith("mount\t") else line.split()
         if kind == "pci":
             on_pci = int(words[0])
         elif words and words[0] not in declared:
@@ -45,6 +46,8 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
             yield from _inside(subject, declared[words[0]], words[1:])
         elif kind == "gpus" and on_pci is not None:
             yield from _gpus(subject, declared[words[0]], on_pci, int(words[1]))
+        elif kind == "mount":
+            yield from mounts.judge(subject, declared[words[0]], words[1:])
         elif kind == "jupyter":
             yield from services.jupyter(subject, declared[words[0]], words[1:])
         elif kind == "ssh":

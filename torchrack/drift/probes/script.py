@@ -10,6 +10,7 @@ from torchrack.facts.docker import Daemon
 from torchrack.operations.files import read
 from torchrack.settings.model import Settings
 from torchrack.settings.workloads import SERVED
+from torchrack.workloads import mounts
 from torchrack.workloads.workload import LABEL
 
 _SECONDS = 90
@@ -25,7 +26,7 @@ def request(settings: Settings) -> Request:
     head = {"label": LABEL, "services": "\n".join(_services(settings))}
     head |= {f"{group}_fields": ",".join(fields) for group, fields in FIELDS.items()}
     lines = [f"{name}={shlex.quote(value)}" for name, value in head.items()]
-    lines.append(f"daemon() {{ (\n{Daemon().command()}\n); }}")
+    lines += [f"daemon() {{ (\n{Daemon().command()}\n); }}", mounts.shell()]
     return Request("\n".join([*lines, read("drift/probes.sh")]), _SECONDS)
 
 

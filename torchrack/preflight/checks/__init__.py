@@ -31,6 +31,7 @@ DEBIAN: tuple[Check, ...] = (
     packages.second_source,
     network.ports,
     storage.volumes,
+    storage.shares,
     network.reachable,
     docker_networks.free,
 )

@@ -1,4 +1,4 @@
-"""Volumes that workloads mount."""
+"""Volumes and paths that workloads mount."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torchrack.errors import Problem
 from torchrack.preflight.subject import Subject
+from torchrack.workloads import mounts
 from torchrack.workloads.volumes import problems
 
 
@@ -14,3 +15,11 @@ def volumes(subject: Subject) -> Iterator[Problem]:
     if subject.facts.volumes is not None:
         workloads = subject.settings.workloads.containers
         yield from problems(subject.host, workloads, subject.facts.volumes)
+
+
+def shares(subject: Subject) -> Iterator[Problem]:
+    """What a workload mounts is mounted on the host, unless its container runs already."""
+    running = {container.name for container in subject.facts.containers if container.ours}
+    for workload in subject.settings.workloads.containers:
+        if workload.name not in running and not workload.is_job:
+            yield from mounts.problems(subject.host, workload, subject.facts.away)
