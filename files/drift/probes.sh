@@ -209,7 +209,7 @@ bound=
     real=$(timeout -k 1 10 readlink -m -- "$source") || { printf 'mount\t%s\t%s\t%s\thangs\n' "$name" "$source" "$target"; continue; }
     others=$(printf '%s\n' "$bound" | awk -F'\t' -v pid="$pid" -v target="$target" '$1 == pid && $4 != target {print $4}')
     {
-        printf '%s\n' "$others" | while IFS= read -r other; do [ -z "$other" ] || echo "other $(escaped "$other")"; done
+        printf '%s\n' "$others" | while IFS= read -r other; do [ -z "$other" ] || printf 'other %s\n' "$(escaped "$other")"; done
         mounted /proc/self/mountinfo | sed 's/^/host /'
         mounted "/proc/$pid/mountinfo" | sed 's/^/inside /'
     } 2>/dev/null | real=$(escaped "$real") target=$(escaped "$target") awk '

@@ -20,10 +20,13 @@ mounted() {  # MOUNTINFO
 not_mounted() {  # PATH
     # A look sets an automount off. A share that hangs must not hang us.
     timeout -k 1 10 stat -- "$1/." >/dev/null 2>&1
-    for lies in "$1" "$(timeout -k 1 10 readlink -m -- "$1" || printf '%s\n' "$1")"; do
-        { declared_mounts | sed 's/^/declared /'; mounted /proc/self/mountinfo | sed 's/^/mounted /'; } |
-            lies=$(escaped "$lies") awk '
-                index(ENVIRON["lies"] "/", $2 "/") == 1 && length($2) > length(deepest[$1]) {deepest[$1] = $2}
-                END {if (length(deepest["mounted"]) < length(deepest["declared"])) print deepest["declared"]}'
-    done | sort -u
+    leads=$(timeout -k 1 10 readlink -m -- "$1" || printf '%s\n' "$1")
+    {
+        printf 'path %s\n' "$(escaped "$1")" "$(escaped "$leads")"
+        declared_mounts | sed 's/^/declared /'
+        mounted /proc/self/mountinfo | sed 's/^/mounted /'
+    } | awk '
+        $1 == "path" {paths[$2]; next}
+        {for (p in paths) if (index(p "/", $2 "/") == 1 && length($2) > length(deepest[p, $1])) deepest[p, $1] = $2}
+        END {for (p in paths) if (length(deepest[p, "mounted"]) < length(deepest[p, "declared"])) print deepest[p, "declared"]}'
 }

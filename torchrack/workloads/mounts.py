@@ -63,7 +63,7 @@ def problems(host: str, workload: Workload, unmounted: Mapping[str, str]) -> lis
             if unmounted[path]
             else "a share that does not answer within 10 s",
             "what /etc/fstab or a mount unit of systemd puts there",
-            f"mount it (sudo mount {shlex.quote(unmounted[path])}) and run again, or take it out "
+            f"mount it ({mount_command(unmounted[path])}) and run again, or take it out "
             "of /etc/fstab if it is gone for good; nothing was made beneath"
             if unmounted[path]
             else "see that its server answers, and run again",
@@ -100,6 +100,11 @@ def _escape(path: str) -> str:
         else f"\\x{byte:02x}"
         for number, byte in enumerate(inner)
     )
+
+
+def mount_command(where: str) -> str:
+    """Return the command that mounts what /etc/fstab or a unit has for a mount point."""
+    return f"sudo systemctl start {shlex.quote(_escape(where) + '.mount')}"
 
 
 def quoted(path: str) -> str:

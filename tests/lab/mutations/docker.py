@@ -8,6 +8,7 @@ from tests.lab.mutation import Mutation
 
 _DROP_IN = "/etc/systemd/system/docker.service.d/mutation.conf"
 _JSON = "/etc/docker/daemon.json"
+_KEYS = "/etc/torchrack/workloads/shell"
 _AGAIN = "systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker"
 
 
@@ -182,6 +183,14 @@ echo 1073741824 > $v2""",
         severity="capacity",
         harm="docker exec shell prlimit --pid 1 --nofile=1024:16384",
         batch="system",
+    ),
+    Mutation(
+        finding="host.container:shell.mount-/run/torchrack/ssh",
+        severity="outage",
+        # Another directory in its place: the container keeps the one that it started with.
+        harm=f"cp -a {_KEYS} {_KEYS}.new; mv {_KEYS} {_KEYS}.old; mv {_KEYS}.new {_KEYS}",
+        batch="access",
+        clean=f"rm -rf {_KEYS}.old",
     ),
     Mutation(
         finding="images.image:*/tools.digest",

@@ -7,12 +7,12 @@ later, or anew, does not get in, and one that went away stays in it, dead.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 
 from torchrack.drift.model import Finding
 from torchrack.drift.probes.subject import Subject
 from torchrack.settings.workloads import Workload
+from torchrack.workloads.mounts import mount_command
 from torchrack.workloads.workload import unit_name
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -20,7 +20,7 @@ _ACTUAL = {
     "other": "what lay there when it started, which is not what the host has there now",
     "later": "nothing of what the host has mounted since on {path}",
     "gone": "still what the host had mounted on {path}, and has not any more",
-    "away": "what lay beneath: {path} is not mounted on the host, or not any more",
+    "away": "something else: {path} is not mounted on the host, or not any more",
     "hangs": "not known: {path} does not answer on the host",
 }
 _EXPECTED = "what the host has there"
@@ -46,7 +46,7 @@ def judge(subject: Subject, workload: Workload, words: Sequence[str]) -> Iterato
     where = {"away": path, "hangs": source}.get(kind, source + path)
     restart = f"sudo systemctl restart {unit_name(workload.name)}"
     fixes = {
-        "away": f"sudo mount {shlex.quote(where)} && {restart}",
+        "away": f"{mount_command(where)} && {restart}",
         "hangs": "see that the server of the share answers",
     }
     yield subject.finding(
