@@ -40,8 +40,8 @@ CALL = re.compile(
 """A call of the client in a script, or in the words of an advice."""
 HEADED = {"docker.sh.j2", "drain.sh.j2", "files.sh.j2", "packages.sh.j2", "rest.sh.j2"}
 """Steps of offboarding, which follow head.sh."""
-BEHIND = {"torchrack/offboard/scripts.py"}
-"""Modules that do the same."""
+BEHIND = {"torchrack/offboard/scripts.py", "torchrack/facts/volumes.py"}
+"""Modules whose shell is a part of scripts that have named it."""
 
 
 def _scripts() -> Iterator[Path]:
