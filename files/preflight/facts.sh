@@ -3,6 +3,7 @@
 #   wanted_driver     the driver version that is asked for
 #   disk_paths        prints the paths whose file systems must have room
 #   wanted_ports      ports that workloads want, as |1F90|2328| (hex, as in /proc/net/tcp)
+#   wanted_uuids      UUIDs of GPUs that workloads want
 #   smi_processes     command that lists processes on the GPUs
 #   label             the label of our containers
 #   check_reach       1 where mirrors and registries are to be contacted
@@ -90,6 +91,14 @@ for f in /var/lib/shim-signed/mok/MOK.der /var/lib/dkms/mok.pub; do
     [ ! -e "$f" ] || mokutil --test-key "$f" 2>/dev/null
 done
 
+section cpus
+cat /sys/devices/system/cpu/online 2>/dev/null
+section memory
+awk '$1 == "MemTotal:" {printf "%.0f\n", $2 * 1024}' /proc/meminfo
+section gpu-names
+# UUIDs are known where a driver is loaded; nvidia-smi is asked only for those that are declared.
+[ -z "$wanted_uuids" ] || timeout -k 1 15 nvidia-smi -L 2>/dev/null | grep -o 'UUID: [^)]*'
+
 section disk
 disk_paths | while read -r path; do
     at=$path
@@ -126,6 +135,12 @@ fi
 
 section away
 away
+# A socket on :: takes IPv4 as well, unless it says that it doesn't; only ss shows that.
+section ports-v6only
+if [ -n "$wanted_ports" ]; then
+    ss -Htlne 2>/dev/null | awk '/v6only:1/ && $4 ~ /^\[?::\]?:[0-9]+$/ {sub(/.*:/, "", $4); print $4}'
+fi
+
 section docker-foreign
 for f in /var/lib/snapd/snaps/docker_*.snap /usr/local/bin/dockerd; do
     [ -e "$f" ] || continue

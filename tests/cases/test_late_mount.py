@@ -247,7 +247,7 @@ def test_preflight_refuses_where_a_container_would_start(
     fields: dict[str, Any], running: bool, refused: int
 ) -> None:
     workloads = Workloads(containers=[Workload(**fields | {"mounts": DATA})])
-    there = (Container("notebook", True, ""),) if running else ()
+    there = (Container("notebook", "notebook", ""),) if running else ()
     facts = HostFacts(SURVEY, 0.0, containers=there, away=UNMOUNTED)
     subject = Subject("gpu01", facts, merge([{"workloads": workloads}]), 0.0, 0.0)
     assert len(list(storage.shares(subject))) == refused

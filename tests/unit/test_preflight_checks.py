@@ -8,11 +8,9 @@ from torchrack.facts.survey import PciFunction, Survey
 from torchrack.preflight.checks import check, gpus, network, packages, system
 from torchrack.preflight.facts import (
     AptResult,
-    Container,
     Disk,
     DpkgState,
     HostFacts,
-    Listener,
     Reach,
 )
 from torchrack.preflight.subject import Subject
@@ -339,41 +337,6 @@ def test_a_source_of_ours_may_still_have_the_address_before():
         "driver_origins": {"libcuda1": (before,)},
     }
     assert found(packages.second_source, **facts) == []
-
-
-@pytest.mark.parametrize(
-    ("address", "refused"),
-    [
-        ("127.0.0.1", ["in use by nginx (pid 7) on 127.0.0.1"]),
-        ("0.0.0.0", ["in use by nginx (pid 7) on 0.0.0.0"]),  # noqa: S104
-        ("::", ["in use by nginx (pid 7) on ::"]),
-        ("192.0.2.9", []),
-        ("::1", []),
-    ],
-)
-def test_ports_in_use(address, refused):
-    assert found(network.ports, listeners=(Listener(address, 8888, 7, "nginx"),)) == refused
-
-
-def test_other_ports_do_not_matter():
-    assert found(network.ports, listeners=(Listener("127.0.0.1", 22, 7, "sshd"),)) == []
-
-
-@pytest.mark.parametrize(
-    ("container", "refused"),
-    [
-        (Container("notebook", True, "127.0.0.1:8888->8888/tcp"), []),
-        (Container("other", False, "127.0.0.1:8888->80/tcp"), ["in use by the container other"]),
-        (
-            Container("other", False, "0.0.0.0:8880-8890->1-11/tcp"),
-            ["in use by the container other"],
-        ),
-        (Container("other", False, "8888/tcp"), []),
-    ],
-)
-def test_ports_that_containers_publish(container, refused):
-    proxy = (Listener("127.0.0.1", 8888, 9, "docker-proxy"),) if container.ours else ()
-    assert found(network.ports, containers=(container,), listeners=proxy) == refused
 
 
 def reach(name, output, status=100):

@@ -120,8 +120,8 @@ def test_listening_sockets(line, listener):
 def test_containers():
     facts = with_section("containers", "notebook\tnotebook\t127.0.0.1:8888->8888/tcp", "db\t\t")
     assert facts.containers == (
-        Container("notebook", True, "127.0.0.1:8888->8888/tcp"),
-        Container("db", False, ""),
+        Container("notebook", "notebook", "127.0.0.1:8888->8888/tcp"),
+        Container("db", "", ""),
     )
 
 

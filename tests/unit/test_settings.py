@@ -151,7 +151,7 @@ def test_two_workloads_of_one_name():
         ("127.0.0.1", "127.0.0.1", True),
         ("127.0.0.1", "192.0.2.1", False),
         ("192.0.2.1", "0.0.0.0", True),  # noqa: S104
-        ("::", "192.0.2.1", True),
+        ("::", "192.0.2.1", False),  # Docker binds :: for IPv6 alone
         ("2001:db8::1", "2001:0db8:0::1", True),
     ],
 )

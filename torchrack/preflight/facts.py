@@ -37,20 +37,24 @@ class DpkgState:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening TCP socket: address, port, and the process that holds it (0: not known)."""
+    """A listening TCP socket: address, port, and the process that holds it (0: not known).
+
+    ``dual`` says that it takes IPv4 as well where its address is ``::``.
+    """
 
     address: str
     port: int
     pid: int
     process: str
+    dual: bool = True
 
 
 @dataclass(frozen=True)
 class Container:
-    """A running container: name, whether it is a workload of ours, Docker's text of its ports."""
+    """A running container: name, its workload (empty: not ours), Docker's text of its ports."""
 
     name: str
-    ours: bool
+    workload: str
     ports: str
 
 
@@ -91,6 +95,9 @@ class HostFacts:
         ca_bundle: whether the host has the bundle of public CAs.
         secure_boot: whether the firmware checks signatures.
         dkms_key_enrolled: whether modules that DKMS signs may load under Secure Boot.
+        cpus: numbers of the CPUs that are online; empty where that is not known.
+        memory: bytes of memory; 0 where that is not known.
+        gpu_uuids: UUIDs of GPUs and MIG devices, where one is declared and the driver is loaded.
         disks: the file system of each path asked for.
         loaded_driver: version of the loaded NVIDIA module, None without one.
         gpu_processes: "pid name" of whoever has a GPU open; only known where the loaded driver
@@ -120,6 +127,9 @@ class HostFacts:
     ca_bundle: bool = True
     secure_boot: bool = False
     dkms_key_enrolled: bool = False
+    cpus: frozenset[int] = frozenset()
+    memory: int = 0
+    gpu_uuids: frozenset[str] = frozenset()
     disks: Mapping[str, Disk] = field(default_factory=dict)
     loaded_driver: str | None = None
     gpu_processes: tuple[str, ...] = ()
@@ -173,16 +183,23 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
         ca_bundle=bool(parts["ca-bundle"]),
         secure_boot=any(line.strip() == "1" for line in parts["secure-boot"]),
         dkms_key_enrolled="is already enrolled" in "\n".join(parts["dkms-key-enrolled"]),
+        cpus=cpu_list("".join(parts.get("cpus", []))),
+        memory=int("".join(parts.get("memory", [])) or 0),
+        gpu_uuids=frozenset(
+            line.removeprefix("UUID: ").strip() for line in parts.get("gpu-names", [])
+        ),
         disks={path: Disk(int(free), mount) for path, free, mount in disks},
         loaded_driver=version[1] if version else None,
         gpu_processes=_gpu_processes(parts),
-        listeners=tuple(map(_listener, parts["ports"])),
+        listeners=tuple(
+            _listener(line, set(parts.get("ports-v6only", []))) for line in parts["ports"]
+        ),
         foreign_docker=tuple(parts["docker-foreign"]),
         daemon=Daemon().process(parts["daemon"]) if "daemon" in parts else None,
         images=frozenset(parts["images"]) if "images" in parts else None,
         volumes=parse_volumes(parts["volumes"], LABEL) if "volumes" in parts else None,
         away=away(line.removeprefix("away ") for line in parts.get("away", ())),
-        containers=tuple(Container(name, bool(label), p) for name, label, p in containers),
+        containers=tuple(Container(name, label, p) for name, label, p in containers),
         apt_holders=tuple(parts["apt-lock"]),
         apt_sources=tuple(parts["apt-sources"]),
         own_sources=tuple(parts.get("own-sources", [])),
@@ -196,9 +213,16 @@ def _facts(parts: Mapping[str, list[str]], stderr: Iterable[str]) -> HostFacts:
     )
 
 
-def _listener(line: str) -> Listener:
+def _listener(line: str, v6only: set[str]) -> Listener:
     address, port, pid, process = [*line.split(" ", 3), ""][:4]
-    return Listener(_address(address), int(port, 16), int(pid), process)
+    number = int(port, 16)
+    return Listener(_address(address), number, int(pid), process, str(number) not in v6only)
+
+
+def cpu_list(text: str) -> frozenset[int]:
+    """The numbers in a list of CPUs as the kernel and Docker write it, ``0-7,16-23``."""
+    ranges = (part.partition("-") for part in text.split(",") if part)
+    return frozenset(n for a, _, b in ranges for n in range(int(a), int(b or a) + 1))
 
 
 def _address(text: str) -> str:

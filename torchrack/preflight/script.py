@@ -79,6 +79,7 @@ def script(settings: Settings) -> str:
     head = {
         "wanted_driver": settings.driver.version,
         "wanted_ports": _hexadecimal(wanted_ports(settings)),
+        "wanted_uuids": " ".join(wanted_uuids(settings)),
         "smi_processes": PROCESSES,
         "label": LABEL,
         "our_sites": f"|{'|'.join(urlsplit(source.url).netloc for source in sources(settings))}|",
@@ -137,6 +138,12 @@ def wanted_ports(settings: Settings) -> dict[int, list[tuple[str, str]]]:
         for port in workload.ports:
             ports.setdefault(port.host, []).append((port.address, workload.name))
     return ports
+
+
+def wanted_uuids(settings: Settings) -> list[str]:
+    """Return the UUIDs of GPUs and MIG devices that workloads ask for."""
+    asked = (w.gpus for w in settings.workloads.containers if isinstance(w.gpus, list))
+    return sorted({gpu for gpus in asked for gpu in gpus if not gpu[0].isdigit()})
 
 
 def _hexadecimal(ports: dict[int, list[tuple[str, str]]]) -> str:

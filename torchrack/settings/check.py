@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections import defaultdict
@@ -11,6 +10,7 @@ from shutil import which
 
 from torchrack.errors import Problem
 from torchrack.fleet_folder import here
+from torchrack.settings.addresses import overlap
 from torchrack.settings.check_base import ca_certificates
 from torchrack.settings.check_docker import docker_version
 from torchrack.settings.check_knowledge import knowledge
@@ -92,7 +92,7 @@ def _port_clashes(host: str, settings: Settings) -> Iterator[Problem]:
     for workload in settings.workloads.containers:
         for port in workload.ports:
             for other, other_name in users[port.host]:
-                if _same_address(port.address, other.address):
+                if overlap(port.address, other.address):
                     yield Problem(
                         port.where("host") or workload.where("ports") or host,
                         f"workload {workload.name}: port {port.host} on {port.address}",
@@ -101,12 +101,6 @@ def _port_clashes(host: str, settings: Settings) -> Iterator[Problem]:
                         "choose another host port",
                     )
             users[port.host].append((port, workload.name))
-
-
-def _same_address(one: str, other: str) -> bool:
-    """Whether sockets on the two addresses exclude each other: equal, or one is every address."""
-    addresses = (ipaddress.ip_address(one), ipaddress.ip_address(other))
-    return addresses[0] == addresses[1] or any(a.is_unspecified for a in addresses)
 
 
 def _cpu_lists(host: str, settings: Settings) -> Iterator[Problem]:

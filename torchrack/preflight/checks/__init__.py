@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from torchrack.errors import Problem
 from torchrack.preflight.checks import (
+    capacity,
     docker_networks,
     engine,
     gpus,
     network,
     packages,
+    ports,
     storage,
     system,
 )
@@ -29,7 +31,10 @@ DEBIAN: tuple[Check, ...] = (
     engine.starts,
     packages.runfile_driver,
     packages.second_source,
-    network.ports,
+    capacity.gpus,
+    capacity.cpus,
+    capacity.memory,
+    ports.free,
     storage.volumes,
     storage.shares,
     network.reachable,

@@ -1,4 +1,4 @@
-"""Ports that workloads want, and the mirrors and registries that a host must reach."""
+"""The mirrors and registries that a host must reach."""
 
 from __future__ import annotations
 
@@ -7,59 +7,11 @@ from collections.abc import Iterator
 
 from torchrack.errors import Problem
 from torchrack.preflight.checks.system import is_supported
-from torchrack.preflight.facts import Listener, Reach
-from torchrack.preflight.script import sources, wanted_ports
+from torchrack.preflight.facts import Reach
+from torchrack.preflight.script import sources
 from torchrack.preflight.subject import Subject
 
-_ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 _APT_SOURCE = "apt source"
-
-
-def ports(subject: Subject) -> Iterator[Problem]:
-    """Nobody but our own workloads holds a port that a workload publishes."""
-    ours = {
-        number
-        for container in subject.facts.containers
-        if container.ours
-        for number in _published(container.ports)
-    }
-    for number, uses in sorted(wanted_ports(subject.settings).items()):
-        for address, workload in uses:
-            for holder in _holders(subject, number, address):
-                if number not in ours:
-                    yield subject.problem(
-                        f"Port {number}",
-                        f"in use by {holder}",
-                        f"free for the workload {workload} on {address}",
-                        "stop that service, or choose another host port",
-                    )
-
-
-def _holders(subject: Subject, number: int, address: str) -> list[str]:
-    sockets = [
-        s for s in subject.facts.listeners if s.port == number and _overlap(s.address, address)
-    ]
-    # Without the userland proxy a published port has no listening socket.
-    containers = [c.name for c in subject.facts.containers if number in _published(c.ports)]
-    if containers:
-        return [f"the container {name}" for name in containers]
-    return sorted({_process(socket) for socket in sockets})
-
-
-def _overlap(held: str, wanted: str) -> bool:
-    return held == wanted or held in _ANY or wanted in _ANY
-
-
-def _process(socket: Listener) -> str:
-    return f"{socket.process or 'a process'} (pid {socket.pid or 'unknown'}) on {socket.address}"
-
-
-def _published(text: str) -> set[int]:
-    """Host ports in Docker's ``127.0.0.1:8888->8888/tcp, 0.0.0.0:9000-9002->9000-9002/tcp``."""
-    numbers: set[int] = set()
-    for first, last in re.findall(r":(\d+)(?:-(\d+))?->", text):
-        numbers.update(range(int(first), int(last or first) + 1))
-    return numbers
 
 
 def reachable(subject: Subject) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ def volumes(subject: Subject) -> Iterator[Problem]:
 
 def shares(subject: Subject) -> Iterator[Problem]:
     """What a workload mounts is mounted on the host, unless its container runs already."""
-    running = {container.name for container in subject.facts.containers if container.ours}
+    running = {container.name for container in subject.facts.containers if container.workload}
     for workload in subject.settings.workloads.containers:
         if workload.name not in running and not workload.is_job:
             yield from mounts.problems(subject.host, workload, subject.facts.away)
