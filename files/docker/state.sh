@@ -4,6 +4,8 @@
 #   daemon_json, owned, taken   paths
 #   declared_root               the data root that the settings want, where they say one
 #   unit_folders                where systemd looks for units
+export LC_ALL=C
+unset $(env | sed -n 's/^\(DOCKER_[A-Za-z0-9_]*\)=.*/\1/p'); export DOCKER_HOST=unix:///var/run/docker.sock DOCKER_CONFIG=/etc/torchrack/docker
 state=$(systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID,ExecMainStartTimestampMonotonic -- docker.service)
 printf '%s\n' "$state"
 pid=$(printf '%s\n' "$state" | sed -n 's/^MainPID=//p')

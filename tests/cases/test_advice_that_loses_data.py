@@ -39,6 +39,7 @@ CARRIED_OUT = {
     "operations/containers.py": "our own container",
     "operations/sshd.py": "a restart of socket-activated sshd",
     "workloads/commands.py": "our own container",
+    "workloads/replacement.py": "our own container",
 }
 """Strings that are no advice: what Torchrack does itself, where it was asked to."""
 NEIGHBOURS = {

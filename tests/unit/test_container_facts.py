@@ -35,6 +35,7 @@ file /etc/systemd/system/torchrack-notebook.service
 path 500 1000:1000 1795262040.057301 4096 |/etc/torchrack/workloads/notebook
 path 400 1000:1000 1795262070.465303 65 8f882a|/etc/torchrack/workloads/notebook/jupyter_token
 completed /var/lib/torchrack/workloads/train.completed:7a32225e
+replacing torchrack-replace@train.service loaded active running [systemd-run] /bin/sh /run/x swap
 """  # noqa: W291 - Docker prints a blank where a label is missing
 
 
@@ -59,6 +60,7 @@ def test_a_recorded_answer() -> None:
     assert (token.mode, token.owner, token.size, token.sha256) == ("400", "1000:1000", 65, "8f882a")
     assert found.paths["/etc/torchrack/workloads/notebook"].sha256 == ""
     assert found.completed == {"train": "7a32225e"}
+    assert found.replacing == {"train"}
 
 
 def test_a_bare_host_has_nothing() -> None:

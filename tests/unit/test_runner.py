@@ -36,6 +36,13 @@ def refuse():
     yield
 
 @operation
+def half():
+    differs("file:/etc/motd", "content", expected="hello", actual="nothing")
+    yield "true"
+    if host.name == "@fake/bad":
+        raise ValueError("no such luck")
+
+@operation
 def fail():
     if host.name == "@fake/bad":
         raise ValueError("no such luck")
@@ -106,6 +113,15 @@ def test_a_failed_operation_ends_its_host_alone(tmp_path: Path) -> None:
     assert (failure["host"], failure["operation"]) == (HOSTS[1], "Try")
     assert "no such luck" in failure["message"]
     assert done.changes == [("@fake/good", "Try"), ("@fake/good", "On")]
+
+
+def test_what_a_failed_operation_did_before_is_counted(tmp_path: Path) -> None:
+    done = ran(tmp_path, "run(stage('base', lambda: half(name='Try')))")
+
+    assert (done.data["verdict"], done.states) == ("failed", ["ok", "failed"])
+    assert done.changes == [("@fake/good", "Try"), ("@fake/bad", "Try")]
+    assert done.data["changes"][1]["differences"] == [], "it did not make what was declared"
+    assert done.closing.startswith("2 hosts, 1 failed: 2 changes made on 2 host(s)")
 
 
 @pytest.mark.parametrize(

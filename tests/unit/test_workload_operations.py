@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from torchrack.docker.client import ENGINE
 from torchrack.facts.containers import Found, Volume
 from torchrack.operations import containers, files
 from torchrack.settings import Workload
+from torchrack.workloads import commands
 
 CATALOG = {"pytorch": REFERENCE}
 
@@ -65,24 +69,33 @@ def test_a_bare_host_gets_everything_in_order(run: Any) -> None:
         "docker network create --label io.torchrack.workload=notebook torchrack-notebook",
         "docker volume create --label io.torchrack.workload=notebook notebook-home",
         "docker create --name notebook.next",
-        "docker rename notebook.next notebook",
-        "dest=/etc/systemd/system/torchrack-notebook.service",
-        "systemctl daemon-reload",
-        "systemctl enable --quiet torchrack-notebook.service",
-        "systemctl start torchrack-notebook.service",
+        "systemd-run --quiet --collect --wait --unit=torchrack-replace@notebook.service",
     ]
     places = [text.find(step) for step in steps]
     assert -1 not in places, steps[places.index(-1)]
     assert places == sorted(places)
 
 
-def test_the_old_container_goes_only_after_the_new_one_was_created(run: Any) -> None:
-    _, made = run(found(declared()), Workload(**NOTEBOOK | {"memory": "3GiB"}))
-    script = made[0]
-    assert script.index("docker create") < script.index("systemctl stop")
-    assert script.index("systemctl stop") < script.index("docker rename")
-    assert "docker rm -v" not in script
-    assert "docker volume" not in "\n".join(made)
+def test_the_old_container_stays_until_the_new_one_was_created(run: Any) -> None:
+    _, (created, swapped) = run(found(declared()), Workload(**NOTEBOOK | {"memory": "3GiB"}))
+    assert "docker create" in created
+    assert "systemctl" not in created, "what runs keeps running"
+    assert "docker rm -v" not in created + swapped
+    assert "docker volume" not in created + swapped
+
+
+def test_gpus_are_looked_for_while_the_old_container_runs(run: Any) -> None:
+    _, (created, _) = run(found(declared()), Workload(**NOTEBOOK | {"gpus": ["7"]}))
+    probe = "/usr/local/lib/torchrack/workload probe 60 nvidia.com/gpu=7 || untouched"
+    assert created.index(probe) < created.index("docker create")
+
+
+def test_a_replacement_that_an_interrupted_run_left_at_work_is_waited_for(run: Any) -> None:
+    wanted = declared()
+    removed, made = run(found(wanted, replacing=frozenset({"notebook"})), wanted.workload)
+    (waited,) = removed
+    assert waited.startswith("for unit in torchrack-replace@notebook.service; do")
+    assert made == []
 
 
 def test_limits_are_set_back_in_place(run: Any) -> None:
@@ -91,6 +104,52 @@ def test_limits_are_set_back_in_place(run: Any) -> None:
     made["HostConfig"]["PidsLimit"] = 7
     _, commands = run(found(wanted, containers={"notebook": made}), wanted.workload)
     assert commands == [f"{ENGINE}\ndocker update --pids-limit 4096 notebook >/dev/null"]
+
+
+def test_a_start_that_fails_ends_with_its_reason(tmp_path: Path) -> None:
+    """A summary shows the last lines, and systemd's own come after the reason."""
+    said = (
+        "workload train: docker start failed: listen tcp4 0.0.0.0:80: address already in use\n"
+        "a last line of its log\nunit: Control process exited\nunit: Failed\nFailed to start\n"
+    )
+    for name, text in (("systemctl", "exit 1"), ("journalctl", f"cat <<'END'\n{said}END")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", commands.start_unit("train", "restart")],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-2]
+    assert last.endswith("docker start failed: listen tcp4 0.0.0.0:80: address already in use")
+
+
+@pytest.mark.parametrize(("used", "killed"), [(2**31, False), (2**31 + 4096, True), (None, False)])
+def test_a_limit_below_what_processes_have_is_refused(
+    tmp_path: Path, used: int | None, killed: bool
+) -> None:
+    """The kernel kills where a limit falls below memory that can't be given back."""
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n[ $1 = update ] && echo $* >>{tmp_path}/updated || echo 4711\n")
+    docker.chmod(0o755)
+    if used is not None:
+        (tmp_path / "proc/4711").mkdir(parents=True)
+        (tmp_path / "proc/4711/cgroup").write_text("0::/docker-1.scope\n")
+        (tmp_path / "sys/docker-1.scope").mkdir(parents=True)
+        stat = f"anon {used - 4096}\nfile 99999999999\nshmem 4096\n"
+        (tmp_path / "sys/docker-1.scope/memory.stat").write_text(stat)
+    script = commands.update_limits("notebook", ("--memory", str(2**31)))
+    script = script.replace("/proc/", f"{tmp_path}/proc/").replace(
+        "/sys/fs/cgroup", f"{tmp_path}/sys"
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == int(killed), done.stderr
+    assert (tmp_path / "updated").exists() != killed
+    assert ("they would be killed" in done.stderr) == killed
 
 
 def test_what_is_no_longer_declared_goes_and_its_data_stays(run: Any) -> None:
@@ -108,6 +167,15 @@ def test_a_container_left_by_a_killed_run_goes(run: Any) -> None:
     there = found(wanted, containers={"notebook": container(wanted), "notebook.next": left})
     removed, made = run(there, wanted.workload)
     assert (removed, made) == ([f"{ENGINE}\ndocker rm -f left >/dev/null"], [])
+
+
+def test_what_a_power_cut_left_is_kept_while_the_workload_has_no_container(run: Any) -> None:
+    wanted = declared()
+    left = container(wanted) | {"Name": "/notebook.previous", "Id": "old"}
+    there = found(wanted, containers={"notebook.previous": left})
+    removed, (created, _) = run(there, wanted.workload)
+    assert removed == []
+    assert 'docker rename "$previous" notebook' in created
 
 
 def test_a_container_that_is_not_ours_stops_the_stage(run: Any) -> None:

@@ -15,7 +15,7 @@ from torchrack.docker.client import ENGINE
 from torchrack.facts import volumes as origins
 from torchrack.facts.volumes import Origin
 from torchrack.workloads import mounts
-from torchrack.workloads.workload import LABEL, STATE, UNITS
+from torchrack.workloads.workload import LABEL, REPLACE, STATE, UNITS
 
 UNIT_MARK = "[X-Torchrack-Workload]"
 """The section by which a unit file says that it is one of ours; systemd ignores X- sections."""
@@ -78,6 +78,7 @@ class Found:
         away: declared paths to the mount point that they lie on, which is not
             mounted; empty for a path that hangs.
         completed: workload to the id of the container that has done its job.
+        replacing: workloads whose container another run is just replacing.
     """
 
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Found:
     paths: dict[str, Path] = field(default_factory=dict)
     away: dict[str, str] = field(default_factory=dict)
     completed: dict[str, str] = field(default_factory=dict)
+    replacing: frozenset[str] = frozenset()
 
 
 _SCRIPT = """export LC_ALL=C
@@ -127,6 +129,8 @@ for path in {paths}; do
     echo "path $(stat -Lc '%a %u:%g %.6Z %s' -- "$path") ${{sum%% *}}|$path"
 done
 grep -Hs . {state}/*.completed | sed 's/^/completed /'
+systemctl list-units --plain --no-legend --state=active,activating,reloading,deactivating \\
+    '{replace}*' | sed 's/^/replacing /'
 true
 """
 
@@ -165,6 +169,7 @@ class Workloads(FactBase[Found]):
             away=mounts.away_script(binds),
             paths=_quoted(paths),
             state=STATE,
+            replace=REPLACE,
         )
 
     def process(self, output: list[str]) -> Found:
@@ -190,6 +195,10 @@ class Workloads(FactBase[Found]):
                 paths=dict(_path(line) for line in lines.get("path", ())),
                 away=mounts.away(lines.get("away", ())),
                 completed=dict(_completed(line) for line in lines.get("completed", ())),
+                replacing=frozenset(
+                    line.split()[0].removeprefix(REPLACE).removesuffix(".service")
+                    for line in lines.get("replacing", ())
+                ),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise FactProcessError(f"unexpected answer about workloads: {error!r}") from error

@@ -23,7 +23,7 @@ from torchrack.facts.gather import gather
 from torchrack.operations import files
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings.workloads import NAME, Workload
-from torchrack.workloads import commands, mounts, volumes
+from torchrack.workloads import commands, mounts, replacement, volumes
 from torchrack.workloads import workload as names
 from torchrack.workloads.declare import Template, declare
 from torchrack.workloads.diff import owner
@@ -50,14 +50,13 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
         workloads: all declared workloads.
         images: the catalog: name to reference.
     """
-    found = _found[current_host()] = gather(
-        Workloads,
-        names=[workload.name for workload in workloads],
-        volumes=sorted({volume for w in workloads for volume in names.volumes(w)}),
-        images=sorted({names.by_digest(images[w.image]) for w in workloads}),
-        paths=sorted({path for w in workloads for path in _paths(w)}),
-        binds=sorted({path for w in workloads for path in names.binds(w)}),
-    )
+    found = _look(workloads, images)
+    if found.replacing:
+        for name in sorted(found.replacing):
+            host.log(f"{name}: another run is replacing its container, and is waited for")
+        yield StringCommand(replacement.wait_for(found.replacing), _timeout=3600)
+        found = _look(workloads, images)
+    _found[current_host()] = found
     declared = {workload.name for workload in workloads}
     problems = [p for name in sorted(declared) for p in foreign_objects(host.name, name, found)]
     problems += volumes.problems(host.name, workloads, found.origins)
@@ -73,13 +72,27 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
         yield from _remove(name, found)
     for container in found.containers.values():
         name, label = container["Name"].removeprefix("/"), owner(container)
-        if label in declared and name != label:
+        if label not in declared or name == label or label in found.replacing:
+            continue
+        # Where a replacement was cut off, one of its two containers is made NAME later on.
+        if label in found.containers or name not in (f"{label}.next", f"{label}.previous"):
             nothing = False
             expected = f"the container {label} alone"
             differs(f"container:{name}", "declared", expected=expected, actual="a second one")
             yield StringCommand(commands.remove_container(container["Id"]))
     if nothing:
         host.noop("no container or unit of ours that is not declared")
+
+
+def _look(workloads: Sequence[Workload], images: dict[str, str]) -> Found:
+    return gather(
+        Workloads,
+        names=[workload.name for workload in workloads],
+        volumes=sorted({volume for w in workloads for volume in names.volumes(w)}),
+        images=sorted({names.by_digest(images[w.image]) for w in workloads}),
+        paths=sorted({path for w in workloads for path in _paths(w)}),
+        binds=sorted({path for w in workloads for path in names.binds(w)}),
+    )
 
 
 @operation
@@ -110,8 +123,10 @@ def workload(
         differs(resource, _aspect(reason), expected="as declared", actual=reason)
     _tell(declared, todo)
     yield from _prepare(declared, todo)
-    yield from _contain(declared, todo)
-    yield from _supervise(declared, todo)
+    if todo.container == "replace":
+        yield from _replace(declared, todo, gpu_timeout)
+    else:
+        yield from _keep(declared, todo)
 
 
 def _tell(declared: Declared, todo: Plan) -> None:
@@ -163,19 +178,28 @@ def _prepare(declared: Declared, todo: Plan) -> Commands:
         yield StringCommand(commands.make_bind(path, user))
 
 
-def _contain(declared: Declared, todo: Plan) -> Commands:
-    name = declared.workload.name
-    if todo.container == "replace":
-        timeout = declared.workload.stop_timeout + 120
-        yield StringCommand(commands.replace_container(declared.spec), _timeout=timeout)
-    elif todo.container == "update":
-        yield StringCommand(commands.update_container(name, todo.update))
+def _replace(declared: Declared, todo: Plan, gpu_timeout: int) -> Commands:
+    """Make a new container; the old one goes when the new one has proven itself."""
+    limit = replacement.seconds(declared, gpu_timeout)
+    # Says how the unit's file differs; it is written when the new container is proven.
+    list(_write_unit(declared, todo))
+    yield StringCommand(replacement.create(declared, gpu_timeout), _timeout=limit)
+    script = files.read("workloads/replace.sh")
+    # Longer than the host's own limit, after which it brings the old container back.
+    yield StringCommand(replacement.swap(declared, gpu_timeout, script), _timeout=2 * limit + 60)
 
 
-def _supervise(declared: Declared, todo: Plan) -> Commands:
-    name, settings = declared.workload.name, declared.workload
+def _write_unit(declared: Declared, todo: Plan) -> Commands:
     if todo.unit_file:
-        yield from files.put._inner(dest=names.unit_path(name), content=declared.unit_file)
+        path = names.unit_path(declared.workload.name)
+        yield from files.put._inner(dest=path, content=declared.unit_file)
+
+
+def _keep(declared: Declared, todo: Plan) -> Commands:
+    name, settings = declared.workload.name, declared.workload
+    if todo.container == "update":
+        yield StringCommand(commands.update_limits(name, todo.update))
+    yield from _write_unit(declared, todo)
     if todo.reload:
         yield StringCommand("systemctl daemon-reload")
     if todo.enable:

@@ -105,11 +105,16 @@ class Watch(BaseStateCallback):
             self.seconds[host.name] += seconds
             if not meta.did_succeed():
                 self.fail(host.name, name, _reason(host, name, meta))
+                # The commands before the one that failed have changed the host.
+                if len(meta._commands or ()) > 1:
+                    self._changed(Change(host.name, *parts(name), (), seconds))
             elif meta.did_change():
-                change = Change(host.name, *parts(name), tuple(heard), seconds)
-                self.changes[host.name].append(change)
-                self.listener.changed(change)
+                self._changed(Change(host.name, *parts(name), tuple(heard), seconds))
             self.at.pop(host.name, None)
+
+    def _changed(self, change: Change) -> None:
+        self.changes[change.host].append(change)
+        self.listener.changed(change)
 
     def run_ended(self, state: State) -> None:
         """Keep what the last operation did where all hosts failed: pyinfra tells no end of it."""

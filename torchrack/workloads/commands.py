@@ -9,7 +9,7 @@ from torchrack.docker.client import ENGINE
 from torchrack.workloads import workload as names
 from torchrack.workloads.diff import Inspect
 from torchrack.workloads.plan import OwnFile
-from torchrack.workloads.workload import LABEL, ContainerSpec, create_arguments
+from torchrack.workloads.workload import LABEL
 
 
 def quote(*words: str) -> str:
@@ -71,27 +71,29 @@ def make_bind(path: str, user: str) -> str:
     return f"[ -e {quote(path)} ] || install -d -o {uid} -g {gid} -m 0750 -- {quote(path)}"
 
 
-def replace_container(spec: ContainerSpec) -> str:
-    """Create a container and, once that has worked, put it in the place of the old one.
+def update_limits(name: str, arguments: Sequence[str]) -> str:
+    """Set limits of a running container; never below the memory that its processes have now.
 
-    The volumes stay, those that an image declares by itself included (no ``docker rm -v``).
+    The kernel would kill them: memory that is neither a file's nor shared can't be given back
+    without swap (memory.stat of cgroup v2, in bytes).
     """
-    name, unit = spec.name, names.unit_name(spec.name)
-    new = f"{name}.next"
+    update = f"{ENGINE}\ndocker update {quote(*arguments)} {name} >/dev/null"
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    if "--memory" not in options:
+        return update
+    limit = options["--memory"]
     return f"""set -eu
 {ENGINE}
-docker image inspect {quote(spec.image)} >/dev/null 2>&1 || {{
-    echo "workload {name}: image" {quote(spec.image)} "is not on the host, needed is the image" \\
-        "that the catalog names. What to do: run the stage images" >&2
+pid=$(docker container inspect --format '{{{{.State.Pid}}}}' {name})
+group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup" 2>/dev/null || true)
+used=$(awk '$1 == "anon" || $1 == "shmem" {{sum += $2}} END {{printf "%.0f", sum}}' \\
+    "/sys/fs/cgroup$group/memory.stat" 2>/dev/null || echo 0)
+[ "$pid" = 0 ] || [ "${{used:-0}}" -le {limit} ] || {{
+    echo "workload {name}: its processes have $used bytes of memory, the declared limit is" \\
+        "{limit}: they would be killed. What to do: raise memory, or stop some of them" >&2
     exit 1
 }}
-left=$(docker ps -aq --filter name='^/{new}$' --filter label={LABEL}={name})
-[ -z "$left" ] || docker rm -f "$left" >/dev/null
-docker create {quote(*create_arguments(spec, new))} >/dev/null
-if [ "$(systemctl show -p LoadState --value {unit})" = loaded ]; then systemctl stop {unit}; fi
-old=$(docker ps -aq --filter name='^/{name}$' --filter label={LABEL}={name})
-[ -z "$old" ] || docker rm -f "$old" >/dev/null
-docker rename {new} {name}"""
+{update}"""
 
 
 def remove_container(container: str) -> str:
@@ -99,20 +101,17 @@ def remove_container(container: str) -> str:
     return f"{ENGINE}\ndocker rm -f {quote(container)} >/dev/null"
 
 
-def update_container(name: str, arguments: Sequence[str]) -> str:
-    """Set limits of a container that runs on."""
-    return f"{ENGINE}\ndocker update {quote(*arguments)} {name} >/dev/null"
-
-
 def start_unit(name: str, verb: str) -> str:
-    """Start or restart a workload's unit; a failure shows the last lines of its journal."""
+    """Start or restart a workload's unit; a failure shows its journal, and ends with the reason."""
     unit = names.unit_name(name)
     return f"""systemctl reset-failed {unit} 2>/dev/null || true
 since=$(date '+%Y-%m-%d %H:%M:%S')
 systemctl {verb} {unit} || {{
-    echo "workload {name}: it did not start or did not become healthy; its journal says:" >&2
-    journalctl -u {unit} --since "$since" -n 30 --no-pager -o cat >&2
-    echo "What to do: mend what is said above, then run again; systemctl status {unit}" >&2
+    said=$(journalctl -u {unit} --since "$since" -n 30 --no-pager -o cat)
+    printf '%s\\n' "$said" >&2
+    reason=$(printf '%s\\n' "$said" | grep '^workload.*: ' | tail -n 1)
+    echo "{name}: it did not start or did not become healthy: ${{reason:-see its journal}}" >&2
+    echo "What to do: correct the cause, then run again; systemctl status {unit}" >&2
     exit 1
 }}"""
 
@@ -128,6 +127,8 @@ def remove_workload(name: str, container_ids: list[str], *, network: bool, unit:
             f"systemctl reset-failed {names.unit_name(name)} 2>/dev/null || true",
         ]
     if container_ids:
+        # A container whose unit is gone has its stop timeout all the same.
+        lines.append(f"docker stop {quote(*container_ids)} >/dev/null")
         lines.append(f"docker rm -f {quote(*container_ids)} >/dev/null")
     if network:
         lines.append(f"docker network rm {names.network_name(name)} >/dev/null")
