@@ -10,7 +10,10 @@ from typing import Any
 
 import paramiko
 
-from torchrack import line
+from torchrack import (
+    line,
+    ssh_client,  # noqa: F401 - pyinfra's connector uses it from here on
+)
 
 COMMAND_TIMEOUT = 120
 """Seconds a command may take unless its operation says otherwise; pyinfra has no limit."""
@@ -28,7 +31,7 @@ def transport_factory(sock: Any, **kwargs: Any) -> paramiko.Transport:
     Without TCP_NODELAY every command waits some 40 ms for a delayed ACK; with it a run is four to
     ten times as fast.
     """
-    if hasattr(sock, "setsockopt"):
+    if getattr(sock, "family", None) in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return line.Transport(sock, **kwargs)
 
@@ -39,7 +42,7 @@ def connection_data(
     """Return the host data that make pyinfra connect our way.
 
     Args:
-        address: host name or IP address.
+        address: host name or IP address, under which the host's key is pinned.
         port: TCP port of sshd.
         user: the login, which must have sudo.
         known_hosts: the fleet's own known_hosts file; a host that is not in it is refused.

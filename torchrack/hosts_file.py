@@ -27,6 +27,7 @@ from torchrack.errors import Problem, ProblemsError
 from torchrack.exclusive import exclusive
 from torchrack.fleet_folder import beside
 from torchrack.lock.file import shown
+from torchrack.same_server import canonical
 
 Hosts = dict[str, dict[str, "Entry"]]
 """Group to name to connection."""
@@ -175,7 +176,7 @@ def clashes(where: Path | str, hosts: Hosts, name: str, entry: Entry) -> list[Pr
                 found = f"a host of that name in {group}, at {there.address}"
                 fix = "choose another name, or take the other host out"
                 problems.append(Problem(place, f"Name {name}", found, "a name of its own", fix))
-            elif (there.address, there.port) == (entry.address, entry.port):
+            elif (canonical(there.address), there.port) == (canonical(entry.address), entry.port):
                 found = f"{entry.address} port {entry.port}, which is {other}'s in {group}"
                 needed, fix = "an address of its own", "correct it, or take the other host out"
                 problems.append(Problem(place, f"Address of {name}", found, needed, fix))

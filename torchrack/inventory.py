@@ -30,6 +30,8 @@ from typing import Any
 from torchrack import (
     hosts_file,
     ordering,  # noqa: F401 - has to be there before a deploy file declares its first operation
+    same_server,
+    ssh_config,
 )
 from torchrack.errors import Problem, ProblemsError
 from torchrack.fleet_folder import beside, enter, group_data_of, here
@@ -72,6 +74,7 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
     problems += found + _stray_lists(inventory_file, names)
     problems += not_the_fleets(inventory, {"all", *groups, inventory.stem})
     problems += _unread(inventory_file, opened, groups) + _twice(groups)
+    problems += ssh_config.problems()
     if _joining is not None:
         _joining.extend(opened)
     fleet = [] if problems else _merged(groups, layers, inventory.stem)
@@ -183,7 +186,7 @@ def _unread(
 
 
 def _twice(groups: Mapping[str, Any]) -> list[Problem]:
-    """Two hosts of one name, and hosts of a hosts file that others stand for already."""
+    """Two hosts of one name, and two names of one server."""
     problems = []
     seen: dict[str, dict[str, Any]] = {}
     entries = (entry for group in groups.values() for entry in group if _is_entry(entry))
@@ -193,13 +196,7 @@ def _twice(groups: Mapping[str, Any]) -> list[Problem]:
             found = f"two hosts, at {_place(other)} and {_place(data)}"
             fix = "rename one, or take one out of the inventory or its hosts file"
             problems.append(Problem(name, "Name", found, "one host of that name", fix))
-    at: dict[str, str] = {}
-    for name, data in seen.items():
-        other_name = at.setdefault(_place(data), name)
-        if other_name != name and (data.get("_hosts_file") or seen[other_name].get("_hosts_file")):
-            found = f"{_place(data)}, which is {other_name}'s"
-            fix = "correct one, or take one out of the inventory or its hosts file"
-            problems.append(Problem(name, "Address", found, "an address of its own", fix))
+    problems += same_server.problems(seen)
     return problems
 
 

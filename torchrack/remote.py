@@ -19,13 +19,13 @@ from paramiko import AuthenticationException, BadHostKeyException, SSHException
 from paramiko.channel import Channel
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.ssh_util import load_key_with_certificate
-from pyinfra.connectors.sshuserclient import SSHClient
 from pyinfra.connectors.sshuserclient.client import get_host_keys
 
 from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.inventory import FleetHost
 from torchrack.line import FIX, ConnectionLostError
 from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, Passwordless, Root, no_root
+from torchrack.ssh_client import SSHClient
 
 T = TypeVar("T")
 
@@ -264,7 +264,7 @@ def connect(client: SSHClient, data: dict[str, Any], **instead: Any) -> None:
         try:
             client.connect(data["ssh_hostname"], **arguments)
             return
-        except (AuthenticationException, BadHostKeyException):
+        except (AuthenticationException, BadHostKeyException, TorchrackError):
             raise
         except _DROPPED as error:
             if not left or "known_hosts" in str(error):

@@ -1,6 +1,6 @@
 """Run a program of Python and count what it has hosts run: ``counted.py FILE PROGRAM [ARGS]``.
 
-Each command over paramiko, and each start of ssh, adds a line to the file.
+Each command over paramiko, and each start of ssh that connects, adds a line to the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shutil import which
 from typing import Any
 
 _SHIM = """#!/bin/sh
-case " $* " in *" -O "*) ;; *) echo ssh >> '{file}' ;; esac
+case " $* " in *" -O "* | *" -G "*) ;; *) echo ssh >> '{file}' ;; esac
 exec '{ssh}' "$@"
 """
 

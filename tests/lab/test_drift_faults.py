@@ -138,7 +138,8 @@ def test_a_history_that_can_not_be_kept(calm: Lab, monkeypatch: pytest.MonkeyPat
 
 def test_a_host_that_is_not_locked_yet(calm: Lab, tmp_path: Path) -> None:
     """As one whose onboarding was ended: nothing can be said of it, all of the others."""
-    inventory = calm.variant(tmp_path, "lab_hosts.append(('gpu99', dict(lab_hosts[0][1])))\n")
+    other = "lab_hosts[0][1] | {'ssh_hostname': '192.0.2.99'}"
+    inventory = calm.variant(tmp_path, f"lab_hosts.append(('gpu99', {other}))\n")
     result, _ = check(calm, inventory)
     (finding,) = result["findings"]
     assert (finding["host"], finding["id"], finding["class"]) == (

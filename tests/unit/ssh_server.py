@@ -87,9 +87,11 @@ class Rules(paramiko.ServerInterface):
 
 
 @contextmanager
-def serving(rules: Rules, host_key: paramiko.PKey) -> Iterator[int]:
+def serving(
+    rules: Rules, host_key: paramiko.PKey, address: str = "127.0.0.1", port: int = 0
+) -> Iterator[int]:
     """Serve connections; yields the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((address, port))
     transports = []
 
     def accept() -> None:

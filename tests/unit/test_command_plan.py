@@ -21,12 +21,13 @@ INVENTORY = """\
 from torchrack.inventory import check_fleet, host
 from torchrack.settings import Docker, Driver, Images, Toolkit
 
-_there = dict(address="192.0.2.1", user="admin", known_hosts={known!r})
+_there = dict(user="admin", known_hosts={known!r})
 gpu = [
-    host("fine", docker=Docker(version="5:29.6.1*"), **_there),
-    host("old", driver=Driver(version="565.57.01"), **_there),
-    host("impossible", driver=Driver(version="565.57.01", flavour="proprietary"), **_there),
-    host("gone", **_there),
+    host("fine", address="fine", docker=Docker(version="5:29.6.1*"), **_there),
+    host("old", address="old", driver=Driver(version="565.57.01"), **_there),
+    host("impossible", address="impossible",
+         driver=Driver(version="565.57.01", flavour="proprietary"), **_there),
+    host("gone", address="gone", **_there),
 ]
 {more}
 check_fleet(__file__, globals())
@@ -129,7 +130,7 @@ def test_versions_stay_whole_on_a_narrow_terminal(plan):
 
 
 def test_hosts_with_the_same_conflict_share_its_description(plan, monkeypatch):
-    same = "gpu += [host('again', driver=gpu[2][1]['driver'], **_there)]"
+    same = "gpu += [host('again', address='again', driver=gpu[2][1]['driver'], **_there)]"
     monkeypatch.setitem(FOUND, "again", FOUND["impossible"])
     result = plan("--limit", "fine,impossible", "--limit", "again", more=same)
     assert result.exit_code == 2
@@ -155,14 +156,17 @@ def test_json_has_facts_contract_and_reasons(plan):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ("gpu += [host('x', driver=Driver(version='new'), **_there)]", ["Driver.version", "'new'"]),
         (
-            "gpu += [host('x', driver=Driver(version='new'), docker=Docker(source='snap'),"
-            " **_there)]",
+            "gpu += [host('x', address='x', driver=Driver(version='new'), **_there)]",
+            ["Driver.version", "'new'"],
+        ),
+        (
+            "gpu += [host('x', address='x', driver=Driver(version='new'), "
+            "docker=Docker(source='snap'), **_there)]",
             ["Driver.version", "Docker.source"],
         ),
-        ("gpu += [host('x', **_there | dict(port=0))]", ["SSH port", "1 problem(s)"]),
-        ("gpu += 1 / 0", ["fleet.py:11", "ZeroDivisionError"]),
+        ("gpu += [host('x', address='x', **_there | dict(port=0))]", ["SSH port", "1 problem(s)"]),
+        ("gpu += 1 / 0", ["fleet.py:12", "ZeroDivisionError"]),
         ("gpu += (", ["SyntaxError"]),
         ("raise SystemExit", ["the inventory ended early"]),
     ],
@@ -194,7 +198,7 @@ def test_no_inventory_and_no_such_host(plan):
 def with_image(reference):
     """A host more, like the first, with this image in its catalog."""
     return (
-        "gpu += [host('more', driver=Driver(version='580'), "
+        "gpu += [host('more', address='more', driver=Driver(version='580'), "
         f"images=Images(catalog={{'x': '{reference}'}}), **_there)]"
     )
 

@@ -226,10 +226,10 @@ INVENTORY = """\
 from torchrack.inventory import check_fleet, host
 from torchrack.settings import Docker, Driver, Images
 
-_there = dict(address="192.0.2.1", user="admin", known_hosts={known!r},
+_there = dict(user="admin", known_hosts={known!r},
               driver=Driver(version={driver!r}), docker=Docker(source="distro"),
               images=Images(catalog={{"pytorch": {reference!r}}}))
-gpu = [host(name, **_there) for name in {names!r}]
+gpu = [host(name, address=name, **_there) for name in {names!r}]
 check_fleet(__file__, globals())
 """
 

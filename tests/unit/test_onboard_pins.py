@@ -25,11 +25,6 @@ def line(names: str, key: paramiko.PKey) -> str:
     return f"{names} {key.get_name()} {key.get_base64()}"
 
 
-@pytest.fixture(autouse=True)
-def no_ssh_config(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pins, "get_ssh_config", lambda _: None)
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "known_hosts"
@@ -102,16 +97,6 @@ def test_pyinfra_sees_a_new_pin_in_the_same_process(file: Path) -> None:
     assert get_host_keys((str(file),)).check("10.0.0.7", ONE)
     unpin(file, "10.0.0.7", 22)
     assert get_host_keys((str(file),)).lookup("10.0.0.7") is None
-
-
-def test_the_name_is_that_which_ssh_config_leads_to(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = paramiko.SSHConfig.from_text("Host gpu07\n HostName 10.0.0.7\n")
-    monkeypatch.setattr(pins, "get_ssh_config", lambda _: config)
-    pin(file, "gpu07", 22, ONE)
-    assert file.read_text() == line("10.0.0.7", ONE) + "\n"
-    assert pinned(file, "gpu07", 22) == [ONE]
 
 
 def test_many_pin_at_once_with_the_patches_of_a_deploy(file: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from pyinfra.api import Config, Inventory, State
 
 from torchrack.errors import HostError, Problem, ProblemsError
+from torchrack.facts.survey import Survey
 from torchrack.preflight import fleet
 from torchrack.survey import _surveys
 
@@ -19,6 +20,10 @@ def state(monkeypatch):
     return state
 
 
+def surveyed(name, boot=""):
+    return Survey("debian", "13", "trixie", "amd64", name, "admin", machine="5e", boot=boot or name)
+
+
 def answers(monkeypatch, **by_name):
     """Let hosts answer as told: a list of problems, or an error; says who was asked."""
     asked = []
@@ -28,7 +33,7 @@ def answers(monkeypatch, **by_name):
         answer = by_name.get(host.name, [])
         if isinstance(answer, Exception):
             raise answer
-        return f"survey of {host.name}", answer
+        return surveyed(host.name), answer
 
     monkeypatch.setattr(fleet, "ask", ask)
     return asked
@@ -53,7 +58,7 @@ def test_every_host_is_asked_once(state, monkeypatch, pool):
         outcomes = list(workers.map(lambda name: outcome(state, name), "abc"))
     assert sorted(asked) == ["a", "b", "c"]
     assert outcomes == [None, None, None]
-    assert _surveys[state.inventory.get_host("b")] == "survey of b"
+    assert _surveys[state.inventory.get_host("b")] == surveyed("b")
 
 
 def test_a_problem_of_one_host_stops_all_and_is_shown_once(state, monkeypatch, capsys):

@@ -11,6 +11,7 @@ from torchrack.fleet_folder import group_data_of
 from torchrack.hosts_file import Entry
 from torchrack.inventory import FleetHost, OpenGroup
 from torchrack.lock.file import shown
+from torchrack.same_server import canonical
 from torchrack.settings.load import load_folder
 from torchrack.settings.model import Settings, merge
 from torchrack.settings.section import Section
@@ -73,12 +74,12 @@ def taken(fleet: Sequence[FleetHost], name: str, entry: Entry, inventory: Path) 
     """Return what keeps a server from joining: its name or its address is taken."""
     problems = []
     for host in fleet:
-        place = (host.data["ssh_hostname"], host.data["ssh_port"])
+        address, port = host.data["ssh_hostname"], host.data["ssh_port"]
         if host.name == name:
-            found = f"a host of that name in {shown(inventory)}, at {place[0]}"
+            found = f"a host of that name in {shown(inventory)}, at {address}"
             fix = "choose another --name; a host of the fleet is looked at with torchrack drift"
             problems.append(Problem(name, "Name", found, "a name of its own", fix))
-        elif place == (entry.address, entry.port):
+        elif (canonical(address), port) == (canonical(entry.address), entry.port):
             found = f"{entry.address} port {entry.port}, which is {host.name}'s"
             fix = f"correct --address, or: torchrack offboard {shown(inventory)} {host.name}"
             problems.append(Problem(name, "Address", found, "an address of its own", fix))

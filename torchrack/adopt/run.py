@@ -24,6 +24,7 @@ from torchrack.onboard.credentials import Given
 from torchrack.onboard.login import first_login
 from torchrack.onboard.model import Newcomer
 from torchrack.preflight.remote import ask
+from torchrack.same_server import Hosts
 from torchrack.settings.check import check_settings
 
 
@@ -36,12 +37,14 @@ class Wish:
         given: the credential.
         place: where it would be written down.
         entry: its entry in the hosts file.
+        others: the hosts that the fleet has.
     """
 
     newcomer: Newcomer
     given: Given
     place: Place
     entry: Entry
+    others: Hosts
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from torchrack.inventory import load_open
 from torchrack.lock.file import shown
 from torchrack.onboard import pins
 from torchrack.onboard.credentials import given
-from torchrack.onboard.host_key import decide
+from torchrack.onboard.host_key import decide, refuse_twin
 from torchrack.onboard.hosts_list import Row, row
 from torchrack.onboard.model import Newcomer
 from torchrack.onboard.probe import probe
@@ -99,7 +99,7 @@ def adopt(
         place, entry = wish.place, wish.entry
         if to_write and (found := in_the_way(place, {})):
             raise ProblemsError("Nothing was begun.", found)
-        trusted = _trusted(wish.newcomer, place, trust_on_first_use=trust_on_first_use)
+        trusted = _trusted(wish, trust_on_first_use=trust_on_first_use)
         made = look_at(
             wish,
             trusted,
@@ -154,7 +154,7 @@ def _asked(inventory: Path, asked: Row, ask_password: bool, agent: bool) -> Wish
     if problems:
         raise ProblemsError("Nothing was begun; no host was contacted.", problems)
     newcomer = Newcomer(asked.name, asked.address, user, port=entry.port, host_key=asked.host_key)
-    return Wish(newcomer, login, place, entry)
+    return Wish(newcomer, login, place, entry, {host.name: host.data for host in fleet})
 
 
 def _password(asked: Row) -> Secret | None:
@@ -167,10 +167,12 @@ def _prompt() -> str:
     return str(typer.prompt("Password", hide_input=True, err=True))
 
 
-def _trusted(newcomer: Newcomer, place: Place, *, trust_on_first_use: bool) -> PKey:
+def _trusted(wish: Wish, *, trust_on_first_use: bool) -> PKey:
     """The host key that the server shows, which somebody has vouched for."""
-    shown_key = probe(newcomer.address, newcomer.port, where=newcomer.name)
-    known = pins.pinned(place.group.known_hosts, newcomer.address, newcomer.port)
+    newcomer, pinned_in = wish.newcomer, wish.place.group.known_hosts
+    shown_key = probe(newcomer.address, newcomer.port, user=newcomer.user, where=newcomer.name)
+    refuse_twin(newcomer, shown_key.key, pinned_in, wish.others)
+    known = pins.pinned(pinned_in, newcomer.address, newcomer.port)
     ask = _confirms if sys.stdin.isatty() and not trust_on_first_use else None
     trust = decide(newcomer, shown_key, known, trust_first_use=trust_on_first_use, ask=ask)
     if trust == "first-use":

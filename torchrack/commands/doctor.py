@@ -37,7 +37,8 @@ def doctor(
     folder = inventory.resolve().parent if inventory else Path.cwd()
     checks = list(machine.checks(folder))
     if inventory is not None:
-        checks += _fleet(inventory, offline=offline)
+        # What is wrong with this machine is wrong for the inventory too; it is told once.
+        checks += [one for one in _fleet(inventory, offline=offline) if one not in checks]
     if as_json:
         typer.echo(json.dumps(as_data(checks), indent=2))
     else:

@@ -10,6 +10,7 @@ from torchrack.doctor.model import Checked, lacking, wrong
 from torchrack.errors import HostError, Problem
 from torchrack.inventory import FleetHost, OpenGroup
 from torchrack.onboard import credentials, pins
+from torchrack.ssh_config import SSHConfigError, repin, route
 
 AGENT_SECONDS = 5
 
@@ -104,7 +105,11 @@ def pinned(hosts: Sequence[FleetHost]) -> Iterator[Checked]:
                 f"at its console, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; here, "
                 f"ssh-keyscan -p {port} -t ed25519 {address}; where both agree, add it to {file}"
             )
-            found, needed = f"none for {pins.known_as(address, port)} in {file}", "a pinned one"
+            name = pins.known_as(address, port)
+            found, needed = f"none for {name} in {file}", "a pinned one"
+            if alias := _by_alias(file, host):
+                found += f", but for {alias}, to which ssh_config leads it"
+                fix = f"if {alias} is {host.name}: {repin(str(file), alias, name)}; else {fix}"
             yield wrong(Problem(host.name, "Host key", found, needed, fix))
         except HostError as error:
             if error.problem not in told:
@@ -112,3 +117,17 @@ def pinned(hosts: Sequence[FleetHost]) -> Iterator[Checked]:
                 yield wrong(error.problem)
     if there:
         yield Checked("Host keys", f"{there} of {len(hosts)} host(s) pinned")
+
+
+def _by_alias(file: Path, host: FleetHost) -> str:
+    """The name that ssh_config makes of a host's address, where a key is pinned for that."""
+    data = host.data
+    try:
+        way = route(data["ssh_hostname"], data["ssh_port"], data["ssh_user"])
+    except SSHConfigError:
+        return ""
+    if way.hostname == data["ssh_hostname"] or not pins.pinned(
+        file, way.hostname, data["ssh_port"]
+    ):
+        return ""
+    return pins.known_as(way.hostname, data["ssh_port"])

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from torchrack.doctor.model import Checked, lacking
+from torchrack import ssh_config
+from torchrack.doctor.model import Checked, lacking, wrong
 from torchrack.drift import history, memory
 
 PYTHON = (3, 10)
@@ -24,7 +25,11 @@ MIN_FREE = 512 * 2**20
 """Bytes that a folder's file system has to have free: locks, histories, pages, temporary files."""
 _INSTALL = "run make deps"
 _PROGRAMS = {
-    "ssh": (["-V"], "openssh-client", "OpenSSH's client, which the state tests log in with"),
+    "ssh": (
+        ["-V"],
+        "openssh-client",
+        "OpenSSH's client, which reads ssh_config; jump hosts and the state tests need it",
+    ),
     "git": (["--version"], "git", "git, which says what a deploy comes from"),
 }
 
@@ -38,6 +43,7 @@ def checks(folder: Path) -> Iterator[Checked]:
     yield python(sys.version_info[:3])
     yield from packages()
     yield from map(program, _PROGRAMS)
+    yield from ssh()
     yield from folders(folder)
 
 
@@ -96,6 +102,14 @@ def program(name: str) -> Checked:
         return lacking(f"Program {name}", f"unknown: {error}", use, fix)
     said = re.split(r"[,\n]", (done.stdout + done.stderr).strip(), maxsplit=1)[0]
     return Checked(f"Program {name}", said)
+
+
+def ssh() -> Iterator[Checked]:
+    """Check that ssh can read its configuration, which says how hosts are reached."""
+    found = ssh_config.problems()
+    yield from map(wrong, found)
+    if not found:
+        yield Checked("ssh_config", "ssh can read it")
 
 
 def folders(folder: Path) -> Iterator[Checked]:

@@ -25,11 +25,12 @@ from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
 from torchrack.facts.stamp import STAMP
-from torchrack.facts.survey import HostSurvey
+from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.inventory import FleetHost
 from torchrack.lock.fleet import lock_of
 from torchrack.remote import Session, across, unknown
 from torchrack.run import ALWAYS, Stage, name_of, stages_of
+from torchrack.same_server import by_answers
 
 ROUNDS = 8
 """Trips to a host before its check is given up: each operation asks for one or two facts."""
@@ -73,14 +74,15 @@ def check(
         outcomes = _all(checker, fleet, answered, seconds)
     if checker.asked:
         memory.remember(file, {**checker.recalled, **checker.asked})
+    doubles = {one.where: _untold(one, "double", "unknown") for one in by_answers(checker.surveys)}
     return Result(
         fleet=inventory,
         started=started,
         finished=_now(),
         stages=(*map(name_of, stages), "host"),
         hosts=tuple(
-            _unreachable(outcome) if isinstance(outcome, Problem) else outcome
-            for outcome in outcomes.values()
+            _unreachable(outcome) if isinstance(outcome, Problem) else doubles.get(name, outcome)
+            for name, outcome in outcomes.items()
         ),
         fleet_findings=certificates.ending(fleet, started),
     )
@@ -119,6 +121,7 @@ class _Checker:
     recalled: dict[str, list[Request]]
     last: Mapping[str, dt.datetime] = field(default_factory=dict)
     asked: dict[str, list[Request]] = field(default_factory=dict)
+    surveys: dict[str, Survey] = field(default_factory=dict)
     turn: Lock = field(default_factory=Lock)
 
     def prepare(self, host: FleetHost) -> None:
@@ -158,6 +161,8 @@ class _Checker:
             raise unknown(session.host, f"no end of questions after {ROUNDS}", "report it")
         self.asked[name] = [one for one in unique(asked[3:]) if one.command in answers.used]
         subject = subject_of(session.host, shown.get(survey.command), times, self.last.get(name))
+        if subject and subject.survey:
+            self.surveys[name] = subject.survey
         seen = probes.judge(shown.get(probe.command), subject)
         found = _once((*evaluation.findings, *_no_stamp(context, stamp), *seen))
         return HostResult(

@@ -37,6 +37,9 @@ class Survey:
         kernel: release of the running kernel.
         user: the account that logged in.
         nvidia: all functions of NVIDIA on the PCI bus.
+        machine: /etc/machine-id, which copies of one image may share; "": not known.
+        boot: the id of this boot of the kernel and of init's PID namespace, which containers on
+            one kernel have each for themselves; "": not known.
     """
 
     os: str
@@ -46,6 +49,8 @@ class Survey:
     kernel: str
     user: str
     nvidia: tuple[PciFunction, ...] = field(default=())
+    machine: str = ""
+    boot: str = ""
 
     @property
     def gpus(self) -> tuple[PciFunction, ...]:
@@ -73,6 +78,9 @@ class HostSurvey(FactBase[Survey]):
             "echo codename=$VERSION_CODENAME; "
             "echo architecture=$(dpkg --print-architecture 2>/dev/null || uname -m); "
             "echo kernel=$(uname -r); echo user=${SUDO_USER:-$(id -un)}; "
+            "echo machine=$(grep -x '[0-9a-f]*' /etc/machine-id 2>/dev/null); "
+            "boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) && "
+            'echo "boot=$boot $(readlink /proc/1/ns/pid 2>/dev/null)"; '
             "for d in /sys/bus/pci/devices/*; do "
             '[ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] && '
             'echo "pci=${d##*/} $(cat "$d/device") $(cat "$d/class")"; done; true'

@@ -18,6 +18,7 @@ from torchrack.lock.resolve import Locked, Part, Question, lock_host
 from torchrack.preflight.facts import HostFacts
 from torchrack.preflight.remote import ask
 from torchrack.remote import Session, across
+from torchrack.same_server import by_answers
 
 
 @dataclass
@@ -82,6 +83,9 @@ def make(
         else:
             asked[name] = answer
             made.loaded[name] = answer.facts.loaded_driver
+    for problem in by_answers({name: one.facts.survey for name, one in asked.items()}):
+        made.problems.append(problem)
+        del asked[problem.where]
     images = FleetImages(
         hosts,
         {name: answer.facts.survey.architecture for name, answer in asked.items()},

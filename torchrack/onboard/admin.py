@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paramiko import AuthenticationException
-from pyinfra.connectors.sshuserclient import SSHClient
 
 from torchrack.base.public_keys import key_of
 from torchrack.errors import HostError, Problem
@@ -20,6 +19,7 @@ from torchrack.operations.accounts import ADD_KEYS
 from torchrack.operations.files import read, render
 from torchrack.remote import Session, connect, told, unknown
 from torchrack.settings.model import Settings
+from torchrack.ssh_client import SSHClient
 
 WHAT = "The account that deploys"
 SECONDS = 300

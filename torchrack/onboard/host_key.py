@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from paramiko import PKey
 
 from torchrack.errors import HostError, Problem
+from torchrack.onboard import pins
 from torchrack.onboard.model import Newcomer
 from torchrack.onboard.pins import fingerprint
 from torchrack.onboard.probe import Probe
+from torchrack.same_server import Hosts, owners
 
 Trust = Literal["pinned", "given", "confirmed", "first-use"]
 """pinned: as before; given: by --host-key; confirmed: by a person; first-use: unverified."""
@@ -58,6 +61,35 @@ def decide(
     if trust_first_use:
         return "first-use"
     raise _refused(newcomer, shown, "a host key that nobody has verified")
+
+
+def refuse_twin(newcomer: Newcomer, key: PKey, known_hosts: Path, others: Hosts) -> None:
+    """Refuse a server whose host key another member of the fleet has: it is the same, or a copy.
+
+    Args:
+        newcomer: the server.
+        key: what it showed.
+        known_hosts: the file that its key is pinned in.
+        others: the other hosts of the fleet.
+
+    Raises:
+        HostError: the key is pinned for another server.
+    """
+    twins = pins.also_known_as(known_hosts, newcomer.address, newcomer.port, key)
+    twins = twins or owners(others, key.get_name(), key.get_base64())
+    if not twins:
+        return
+    raise HostError(
+        Problem(
+            newcomer.name,
+            "Host key",
+            f"{fingerprint(key)}, which is pinned for {', '.join(twins)} as well",
+            "a machine of its own with a host key of its own",
+            "is it the same machine under another address? Then it is in the fleet already. If it "
+            f"is a copy of the other, give it keys of its own, as root: {NEW_KEYS}. If that pin is "
+            f"of the past, take its line out of {known_hosts}",
+        )
+    )
 
 
 def _question(newcomer: Newcomer, probe: Probe) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torchrack.errors import HostError, Problem, ProblemsError
 from torchrack.hosts_file import Entry, proposing
@@ -15,6 +16,7 @@ from torchrack.onboard.admin import admin_problems
 from torchrack.onboard.hosts_list import Row
 from torchrack.onboard.model import Newcomer
 from torchrack.onboard.pins import pinned
+from torchrack.same_server import canonical
 
 ADMIN = "torchrack"
 """The account that is made where neither the command nor the inventory names one."""
@@ -45,6 +47,7 @@ class Joining:
         known: whether its admin may be there without a first login: the inventory has it, or its
             host key was pinned before it booted.
         later: those that were named after it, and stand below it in the hosts file.
+        others: the connection data of all other hosts that the fleet has or gets.
     """
 
     newcomer: Newcomer
@@ -55,6 +58,7 @@ class Joining:
     entry: Entry | None = None
     known: bool = False
     later: tuple[str, ...] = ()
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def known_hosts(self) -> Path:
@@ -97,8 +101,13 @@ def join(
     if problems:
         raise ProblemsError("Nothing was begun; no host was contacted.", problems)
     hosts = _proposed(fresh, read) if fresh else {}
+    all_data = {host.name: host.data for host in (*fleet, *hosts.values())}
+    others = {
+        row.name: {name: data for name, data in all_data.items() if name != row.name}
+        for row in rows
+    }
     return [
-        Joining(listed[row.name], row, there[row.name], True, known=True)
+        Joining(listed[row.name], row, there[row.name], True, known=True, others=others[row.name])
         if row.name in listed
         else Joining(
             fresh[row.name][0],
@@ -107,6 +116,7 @@ def join(
             False,
             *fresh[row.name][1:],
             later=tuple(one.name for one in rows[number:]),
+            others=others[row.name],
         )
         for number, row in enumerate(rows, 1)
     ]
@@ -272,8 +282,8 @@ def _taken(row: Row, other: str, inventory: Path) -> Problem:
 
 
 def _wanted(row: Row) -> tuple[str, int]:
-    return row.address, row.port or 22
+    return canonical(row.address), row.port or 22
 
 
 def _place(host: FleetHost) -> tuple[str, int]:
-    return host.data["ssh_hostname"], host.data["ssh_port"]
+    return canonical(host.data["ssh_hostname"]), host.data["ssh_port"]

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyinfra.connectors.sshuserclient import SSHClient
-
 from torchrack.connect import connection_data
 from torchrack.errors import HostError
 from torchrack.inventory import FleetHost
@@ -18,6 +16,7 @@ from torchrack.onboard.one_try import OneTry, password_change, problem
 from torchrack.remote import Answer, Session, connect, told
 from torchrack.root import Already, Passwordless, Root, WithPassword
 from torchrack.settings.model import Settings, merge
+from torchrack.ssh_client import SSHClient
 
 _HELLO = "==torchrack-login"
 _LOOK = f"""echo {_HELLO}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paramiko import HostKeys, PKey, SSHException
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
-from pyinfra.connectors.sshuserclient.client import get_host_keys, get_ssh_config
+from pyinfra.connectors.sshuserclient.client import get_host_keys
 
 from torchrack import atomic
 from torchrack.errors import HostError, Problem
@@ -34,7 +34,8 @@ def pinned(file: Path, address: str, port: int) -> list[PKey]:
 
     Args:
         file: a known_hosts file; one that is missing pins nothing.
-        address: host name or IP address; ssh_config's HostName for it counts, as for a login.
+        address: host name or IP address as the inventory has it; what ssh_config makes of it does
+            not count.
         port: TCP port of sshd.
 
     Raises:
@@ -129,10 +130,8 @@ def unpin(file: Path, address: str, port: int) -> bool:
 
 
 def known_as(address: str, port: int) -> str:
-    """Return the name under which a server's keys stand: that of ssh_config, and the port."""
-    config = get_ssh_config(None)
-    name = config.lookup(address).get("hostname", address) if config else address
-    return name if port == 22 else f"[{name}]:{port}"
+    """Return the name under which a server's keys stand in known_hosts."""
+    return address if port == 22 else f"[{address}]:{port}"
 
 
 def _lines(file: Path) -> list[str]:

@@ -12,10 +12,11 @@ from typing import Any
 import yaml
 from paramiko import PKey, SSHException
 from paramiko.ssh_exception import IncompatiblePeer
-from pyinfra.connectors.sshuserclient import SSHClient
 
 from torchrack.connect import transport_factory
 from torchrack.errors import HostError, Problem
+from torchrack.ssh_client import SSHClient
+from torchrack.ssh_config import SSHConfigError
 
 _GREETING = b"SSH-"
 _FIREWALL = (
@@ -38,7 +39,14 @@ class Probe:
     key: PKey
 
 
-def probe(address: str, port: int, *, seconds: float = 10, where: str | None = None) -> Probe:
+def probe(
+    address: str,
+    port: int,
+    *,
+    user: str | None = None,
+    seconds: float = 10,
+    where: str | None = None,
+) -> Probe:
     """Connect once, up to the exchange of keys, and go; jump hosts of ssh_config are used.
 
     The host key that is shown is of the type that a later login sees: both leave the choice to
@@ -47,6 +55,7 @@ def probe(address: str, port: int, *, seconds: float = 10, where: str | None = N
     Args:
         address: host name or IP address.
         port: TCP port of sshd.
+        user: who logs in afterwards: ssh_config can make the way depend on that.
         seconds: how long to wait, for the connection and for each answer.
         where: the server's name for messages; unset means the address.
 
@@ -57,7 +66,9 @@ def probe(address: str, port: int, *, seconds: float = 10, where: str | None = N
     where = where or address
     at = f"{address} port {port}"
     try:
-        return _ask(address, port, seconds)
+        return _ask(address, port, user, seconds)
+    except SSHConfigError as error:
+        raise _error(where, at, str(error), "correct ssh_config on this machine") from None
     except _NoGreetingError as error:
         raise _error(where, at, str(error), error.fix) from None
     except IncompatiblePeer as error:
@@ -94,13 +105,14 @@ def _table() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(row["pattern"]), row["system"]) for row in rows]
 
 
-def _ask(address: str, port: int, seconds: float) -> Probe:
+def _ask(address: str, port: int, user: str | None, seconds: float) -> Probe:
     with SSHClient() as client:
-        wanted = {"port": port, "timeout": seconds}
+        wanted = {"port": port, "timeout": seconds, "username": user}
         hostname, config, *_ = client.parse_config(address, wanted, strict_host_key_checking="yes")
         sock: Any = config.get("sock")
         if sock is None:
             sock = socket.create_connection((hostname, port), timeout=seconds)
+        if isinstance(sock, socket.socket):
             _look_at_greeting(sock)
         transport = transport_factory(sock)
         transport.banner_timeout = seconds

@@ -16,7 +16,9 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_host
 
+from torchrack import same_server
 from torchrack.errors import HostError, Problem, ProblemsError
+from torchrack.facts.survey import Survey
 from torchrack.lock import fleet as locks
 from torchrack.preflight.ask import ask, fault
 from torchrack.report import print_problems
@@ -77,6 +79,8 @@ def _check_all(state: State) -> Result:
         print_problems("Lock", result.problems)
         return result
 
+    surveys: dict[str, Survey] = {}
+
     def one(host: Host) -> list[Problem]:
         with ctx_config.use(state.config.copy()), ctx_host.use(host):
             try:
@@ -89,12 +93,19 @@ def _check_all(state: State) -> Result:
                 survey, problems = None, [fault(host, error)]
         if survey is not None:
             remember(host, survey)
+            surveys[host.name] = survey
         return problems
 
     # pyinfra has made threads and locks gevent's: these are greenlets.
     with ThreadPoolExecutor(min(len(hosts), AT_ONCE) or 1) as pool:
         for problems in pool.map(one, hosts):
             result.problems += problems
+    result.problems += same_server.by_answers(surveys)
+    for names in same_server.copies(surveys):
+        logger.warning(
+            f"{', '.join(names)}: servers of their own with one machine-id, as copies of one image "
+            "have it. DHCP may give them one address; see machine-id(5) for how to make another"
+        )
     if result.problems:
         print_problems("Preflight", result.problems)
     return result

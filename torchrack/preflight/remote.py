@@ -9,6 +9,7 @@ from torchrack.inventory import FleetHost
 from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
 from torchrack.preflight.script import script
 from torchrack.remote import Session, across, unknown
+from torchrack.same_server import by_answers
 from torchrack.settings import Preflight
 from torchrack.settings.model import Settings, merge
 
@@ -22,7 +23,9 @@ def gather(
         hosts: the hosts, with the connection data that a run would use.
         answered: called after each host, in the calling thread.
     """
-    return across(hosts, ask, answered)
+    found = across(hosts, ask, answered)
+    surveys = {name: one.survey for name, one in found.items() if isinstance(one, HostFacts)}
+    return found | {problem.where: problem for problem in by_answers(surveys)}
 
 
 def ask(session: Session) -> HostFacts:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torchrack.errors import HostError
 from torchrack.onboard import pins
-from torchrack.onboard.host_key import decide
+from torchrack.onboard.host_key import decide, refuse_twin
 from torchrack.onboard.probe import probe
 from torchrack.onboard.work import Said, Work
 
@@ -21,7 +18,7 @@ _TRUST = {
 def probe_host(work: Work) -> Said:
     """Connect, without a login: an SSH server answers."""
     newcomer = work.newcomer
-    work.probe = probe(newcomer.address, newcomer.port, where=work.name)
+    work.probe = probe(newcomer.address, newcomer.port, user=newcomer.user, where=work.name)
     system = f" ({work.probe.system})" if work.probe.system else ""
     return work.seen(f"{work.probe.banner}{system} on {newcomer.address} port {newcomer.port}")
 
@@ -30,8 +27,7 @@ def host_key(work: Work) -> Said:
     """Know the host by its key, and pin the key; all logins from here on insist on it."""
     newcomer, key = work.newcomer, work.probe.key
     place = work.known_hosts, newcomer.address, newcomer.port
-    if twins := pins.also_known_as(*place, key):
-        raise _twin(work, twins)
+    refuse_twin(newcomer, key, work.known_hosts, work.joining.others)
     trust = decide(
         newcomer,
         work.probe,
@@ -52,16 +48,3 @@ def host_key(work: Work) -> Said:
         "Trust": f"the key {told}",
     }
     return Said("already" if trust == "pinned" else "done", f"{shown} {told}")
-
-
-def _twin(work: Work, twins: Sequence[str]) -> HostError:
-    return work.problem(
-        "Host key",
-        f"{pins.fingerprint(work.probe.key)}, which is pinned for {', '.join(twins)} as well",
-        "a machine of its own with a host key of its own",
-        "is it the same machine under another address? Then it is in the fleet already. If it is a "
-        "copy of the other, give it keys of its own, as root: mkdir /etc/ssh/old && mv "
-        "/etc/ssh/ssh_host_*_key* /etc/ssh/old/ && ssh-keygen -A && systemctl try-restart ssh. If "
-        "that "
-        f"pin is of the past, take its line out of {work.known_hosts}",
-    )
