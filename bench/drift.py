@@ -196,8 +196,8 @@ def _inventory(fleet: Fleet, count: int) -> Path:
     path = fleet.folder / f"{count}-{port}" / INVENTORY.name  # its name says its group data
     path.parent.mkdir()
     known, login = path.with_suffix(".known_hosts"), str(fleet.folder / "login")
-    key = (fleet.folder / "host_key.pub").read_text()
-    known.write_text("".join(f"[{address}]:{port} {key}" for _, address in hosts))
+    pins = (f"[{at}]:{port} {sshd.host_key(fleet.folder, at)}" for _, at in hosts)
+    known.write_text("".join(pins))
     path.write_text(
         _FLEET.format(lab=str(INVENTORY), key=login, known=str(known), port=port, hosts=hosts)
     )

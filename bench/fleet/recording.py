@@ -1,6 +1,6 @@
 """What a deployed host answers to each script of a check, for the simulated ones to repeat.
 
-Each simulated host has GPUs of its own: their UUIDs differ, as those of real hosts do.
+Each simulated host has GPUs and a boot of its own: their UUIDs differ, as those of real hosts do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torchrack.remote import Answer, Session
 
 _MARK = re.compile(r"(?m)^mark=(==[0-9a-f]+)\n")
 _UUID = re.compile(r"GPU-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+_BOOT = re.compile(r"(?m)^(boot=)(\S+)")
 _SPEC = re.compile(r"(?m)^spec=([A-Za-z0-9+/]+=*)$")
 
 
@@ -64,7 +65,7 @@ def record(host: FleetHost, deploy_file: Path) -> tuple[dict[str, str], str]:
 
 
 def varied(answer: str, address: str) -> str:
-    """Return the answer of a host with other GPUs: other UUIDs, in its CDI spec too.
+    """Return the answer of another host: other UUIDs of GPUs, in its CDI spec too, and its boot.
 
     Args:
         answer: a recorded one.
@@ -78,4 +79,7 @@ def varied(answer: str, address: str) -> str:
         text = base64.b64decode(match[1]).decode()
         return f"spec={base64.b64encode(_UUID.sub(other, text).encode()).decode()}"
 
-    return _SPEC.sub(spec, _UUID.sub(other, answer))
+    def boot(match: re.Match[str]) -> str:
+        return f"{match[1]}{uuid.uuid5(uuid.UUID(match[2]), address)}"
+
+    return _BOOT.sub(boot, _SPEC.sub(spec, _UUID.sub(other, answer)))

@@ -1,10 +1,15 @@
-"""One real sshd on all loopback addresses, and a relay in front of it that adds a delay."""
+"""A real sshd on all loopback addresses, and a relay in front of it that adds a delay.
+
+Each address has a host key of its own, as hosts have: one sshd is started for each connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,18 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 _CONFIG = """
-Port {port}
-ListenAddress 0.0.0.0
-HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/login.pub
 PidFile none
 UsePAM no
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-MaxStartups 1000
 LogLevel QUIET
 {force}
 """
@@ -45,12 +53,26 @@ exec sed "s/@MARK@/$mark/" "{folder}/answers/${{address%% *}}/${{name%% *}}"
 
 def prepare(folder: Path) -> None:
     """Make keys, the folder for answers, and the program that answers."""
-    for name in ("host_key", "login"):
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
-        )
-    (folder / "answers").mkdir()
+    for name in ("answers", "keys"):
+        (folder / name).mkdir()
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "login"], check=True
+    )
+    host_key(folder, "127.0.0.1")
     write_replay(folder)
+
+
+def host_key(folder: Path, address: str) -> str:
+    """Return the public host key of an address; the pair is made where it is missing."""
+    file = folder / "keys" / address
+    if not file.exists():
+        key = Ed25519PrivateKey.generate()
+        pair = Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        file.with_name(f"{address}.pub").write_bytes(public + b"\n")
+        file.touch(0o600)
+        file.write_bytes(key.private_bytes(*pair))
+    return file.with_name(f"{address}.pub").read_text()
 
 
 def write_replay(folder: Path) -> None:
@@ -78,9 +100,9 @@ def served(folder: Path, port: int, *, replay: bool) -> Iterator[Served]:
     """Run the sshd; with ``replay`` it answers from the recording whatever it is asked to run."""
     force = f"ForceCommand {folder}/replay" if replay else ""
     config = folder / f"sshd_config_{port}"
-    config.write_text(_CONFIG.format(port=port, folder=folder, force=force))
+    config.write_text(_CONFIG.format(folder=folder, force=force))
     Path("/run/sshd").mkdir(exist_ok=True)  # sshd's chroot; a package's unit makes it elsewhere
-    with _process(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], port) as process:
+    with _process([sys.executable, __file__, str(port), str(config)], port) as process:
         yield Served(port, process)
 
 
@@ -143,5 +165,28 @@ async def _relay(port: int, to: int, late: float) -> None:
         await server.serve_forever()
 
 
+def _serve(port: int, config: Path) -> None:
+    """Start an sshd for each connection, with the key of the address that was meant."""
+    signal.signal(signal.SIGCHLD, _reap)
+    server = socket.create_server(("0.0.0.0", port), backlog=1000)  # noqa: S104
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            key = config.parent / "keys" / connection.getsockname()[0]
+            command = ["/usr/sbin/sshd", "-i", "-e", "-f", str(config), "-h", str(key)]
+            ends = [(os.POSIX_SPAWN_DUP2, connection.fileno(), number) for number in (0, 1)]
+            os.posix_spawn(command[0], command, os.environ, file_actions=ends)
+
+
+def _reap(*_: object) -> None:
+    """Take the account of those that have ended: their CPU time counts from then on."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 if __name__ == "__main__":
-    asyncio.run(_relay(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    if len(sys.argv) == 3:
+        _serve(int(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        asyncio.run(_relay(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))

@@ -12,6 +12,7 @@ Kind: the order of operations over hosts that do not all have the same ones.
 
 from __future__ import annotations
 
+import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +26,6 @@ from pyinfra.api import Config, Inventory, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
-from pyinfra_cli.util import PYTHON_CODES, exec_file
 
 from tests.unit.test_runner import ran
 
@@ -80,11 +80,13 @@ def deploy_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     sys.path.insert(0, str(folder))
     yield str(folder / "deploy.py")
     sys.path.remove(str(folder))
-    PYTHON_CODES.clear()
 
 
 def declared(deploy_file: str, plans: list[dict[str, object]]) -> State:
-    """Have each host declare its operations, as pyinfra's command does before it runs any."""
+    """Have each host declare its operations, as pyinfra's command does before it runs any.
+
+    Not by pyinfra_cli itself: importing it replaces the threads of all other tests.
+    """
     names = [f"@fake/gpu{number:02}" for number in range(len(plans))]
     hosts = [
         (name, {"plan": plan, "only": ",".join(f"stage_{one}" for one in plan["only"])})  # type: ignore[attr-defined]
@@ -101,7 +103,7 @@ def declared(deploy_file: str, plans: list[dict[str, object]]) -> State:
                 state.activate_host(host)
                 # With its last host pyinfra ends the run; what they declared counts here.
                 with ctx_host.use(host), suppress(PyinfraError):
-                    exec_file(deploy_file)
+                    runpy.run_path(deploy_file)
     finally:
         pyinfra.is_cli = was
     return state

@@ -13,7 +13,7 @@ from torchrack.onboard import pins
 from torchrack.onboard.model import Newcomer
 from torchrack.onboard.pins import fingerprint
 from torchrack.onboard.probe import Probe
-from torchrack.same_server import Hosts, owners
+from torchrack.same_server import NEW_KEYS, Hosts, owners
 
 Trust = Literal["pinned", "given", "confirmed", "first-use"]
 """pinned: as before; given: by --host-key; confirmed: by a person; first-use: unverified."""
