@@ -72,7 +72,7 @@ def plan(tmp_path, monkeypatch):
     known = tmp_path / "known_hosts"
     known.touch()
 
-    def run(*arguments, more="", columns="200"):
+    def run(*arguments, more="", columns="300"):
         path = tmp_path / "fleet.py"
         path.write_text(INVENTORY.format(known=str(known), more=more))
         return CliRunner().invoke(app, ["plan", str(path), *arguments], env={"COLUMNS": columns})
@@ -187,7 +187,7 @@ def test_an_inventory_without_hosts_is_no_success(tmp_path):
 
 
 def test_no_inventory_and_no_such_host(plan):
-    result = CliRunner().invoke(app, ["plan", "no/such/fleet.py"])
+    result = CliRunner().invoke(app, ["plan", "no/such/fleet.py"], env={"COLUMNS": "200"})
     assert result.exit_code == 1
     assert "FileNotFoundError" in result.stderr
     result = plan("--limit", "fine,nobody")

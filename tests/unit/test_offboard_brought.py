@@ -35,6 +35,7 @@ FOLDERS = ("base", "docker", "images", "sshd", "workloads")
 
 ONLY_READ = {
     "/etc/passwd",
+    "/etc/fstab",
     "/etc/os-release",
     "/etc/ssh",
     "/etc/ssh/sshd_config",
@@ -52,6 +53,7 @@ ONLY_READ = {
     "/etc/docker",
     "/etc/docker/certs.d",
     "/etc/systemd/system",
+    "/etc/systemd/system/*.mount",
     "/etc/ssl/certs/ca-certificates.crt",
     "/usr/local/share/ca-certificates",
 }
