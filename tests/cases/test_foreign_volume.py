@@ -195,7 +195,7 @@ def test_the_script_asks_for_users_and_files_of_others_volumes_alone(tmp_path: P
     fake = tmp_path / "docker"
     fake.write_text(
         "#!/bin/sh\n"
-        f"case $1 in volume) echo '|results|{told}'; echo 'shell|home|{home}'; exit 1;;\n"
+        f"case $1 in volume) echo; echo '|results|{told}'; echo 'shell|home|{home}'; exit 1;;\n"
         "ps) echo \"$*\" >> ps.log; echo 'trainer|';; esac\n"
     )
     fake.chmod(0o755)

@@ -58,6 +58,8 @@ def script(names: Iterable[str], label: str) -> str:
     return f"""timeout -k 5 60 docker volume inspect --format '{shown}' \\
     {shlex.join(names)} 2>/dev/null |
 while IFS='|' read -r label name json; do
+    # For a volume that is not there Docker prints an empty line.
+    [ -n "$json" ] || continue
     printf "origin %s\\n" "$json"
     [ -z "$label" ] || continue
     timeout -k 5 60 docker ps -a --no-trunc --filter "volume=$name" --format '{user}' </dev/null |
