@@ -83,6 +83,8 @@ class Lab:
         self.environment = os.environ | {
             "TORCHRACK_LAB": str(folder),
             "PYTHONUNBUFFERED": "1",
+            # No sentence is broken by a narrow line.
+            "COLUMNS": "240",
             "XDG_CACHE_HOME": str(folder / "cache"),
             "XDG_STATE_HOME": str(folder / "state"),
         }

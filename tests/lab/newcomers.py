@@ -93,8 +93,8 @@ class Fleet(Lab):
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         super().__init__(folder)
-        # What was fetched once is there for all fleets; and no sentence is broken by a narrow line.
-        self.environment |= {"XDG_CACHE_HOME": lab.environment["XDG_CACHE_HOME"], "COLUMNS": "240"}
+        # What was fetched once is there for all fleets.
+        self.environment |= {"XDG_CACHE_HOME": lab.environment["XDG_CACHE_HOME"]}
         folder.mkdir(parents=True, exist_ok=True)
         state = lab.state | {"hosts": {}}
         (folder / "state.json").write_text(json.dumps(state))

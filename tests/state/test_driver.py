@@ -26,7 +26,8 @@ PROBES = {
     "systemctl is-active nvidia-persistenced",
     "driver_fabric": "systemctl show -p UnitFileState -p ActiveState nvidia-fabricmanager",
     "driver_sources": "grep -lE '^[^#]*(compute/cuda/repos|graphics-drivers)' "
-    "/etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null",
+    "/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources "
+    "2>/dev/null",
     "driver_key": "cat /etc/apt/keyrings/torchrack-nvidia-driver.asc",
 }
 

@@ -29,7 +29,8 @@ PROBES = {
     "toolkit_gpus": "timeout 30 nvidia-smi -L",
     "toolkit_driver": "cat /proc/driver/nvidia/version",
     "toolkit_sources": "grep -lE '^[^#]*(/libnvidia-container/|/nvidia-docker/)' "
-    "/etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null",
+    "/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources "
+    "2>/dev/null",
     "toolkit_key": "cat /etc/apt/keyrings/torchrack-nvidia-toolkit.asc",
 }
 
