@@ -168,7 +168,7 @@ def test_it_is_told_what_is_there(looked_at: tuple[dict[str, Any], str, str]) ->
         'name="trainer-1"',
         'memory="512MiB"',
         'shm_size="128MiB"',
-        'Mount(source="train-data", target="/data")',
+        'Mount(source="train-data", target="/data", external=True)',
     ],
 )
 def test_settings_match_it(looked_at: tuple[dict[str, Any], str, str], line: str) -> None:

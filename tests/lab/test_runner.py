@@ -91,7 +91,7 @@ def test_drift_fix_runs_the_stages_concerned_alone(calm: Lab, edited: str) -> No
 
     assert done.rc == 0, done.output
     assert "docker: " not in done.stderr
-    assert "In sync: 1 host checked" in done.text
+    assert "In sync: 2 hosts checked" in done.text
     assert "# by hand" not in calm.ssh(HOST, f"cat {edited}").stdout
 
 
