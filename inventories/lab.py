@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from torchrack.inventory import check_fleet, host, hosts_of
 from torchrack.settings import (
@@ -41,10 +42,10 @@ _mirror = {
 _base = Base(
     ca_certificates={"lab": _lab["ca_cert"]},
     authorized_keys=[_public_key],
-    ntp_servers=[_lab["gateway"]],
+    ntp_servers=[urlsplit(_lab["mirror"]["uri"]).hostname],
 )
 # Tests fail logins on purpose, which a recent sshd punishes with silence.
-_sshd = Sshd(penalty_exempt=[_lab["subnet"]])
+_sshd = Sshd(penalty_exempt=["10.86.0.0/16"])
 _images = Images(
     registries=[
         Registry(

@@ -22,6 +22,7 @@ from lab import (
     services,
     settings,
     show,
+    snapshots,
     systems,
 )
 from lab.errors import LabError
@@ -41,6 +42,8 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="The server's name, such as gpu01.", show_default=False)]
+Names = Annotated[list[str], typer.Argument(help="Servers, such as gpu01.", show_default=False)]
+Label = Annotated[str, typer.Argument(help="What it is kept as, such as deployed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 _SOMETHING_IS_OFF = 3
@@ -55,6 +58,10 @@ def up(
     images: Annotated[
         bool, typer.Option(help="Build the container images and put them into the registry.")
     ] = True,
+    services_of: Annotated[
+        Path | None,
+        typer.Option(help="Use the mirror, registry and keys of the lab in this directory."),
+    ] = None,
 ) -> None:
     """Bring up the lab and its servers.
 
@@ -66,8 +73,15 @@ def up(
     progress = Progress()
     with locked(directory), given_to_caller(directory):
         names = [name.strip() for name in hosts.split(",") if name.strip()]
-        lab = lifecycle.up(directory, names, progress, with_images=images)
-    progress.say(f"the lab is up: {', '.join(f'{n} {h.address}' for n, h in lab.hosts.items())}")
+        lab = lifecycle.up(
+            directory,
+            names,
+            progress,
+            with_images=images,
+            services_of=services_of and services_of.expanduser().absolute(),
+        )
+    there = ", ".join(f"{name} {host.address}" for name, host in lab.hosts.items())
+    progress.say(f"the lab is up: {there or 'no server yet'}")
 
 
 @app.command()
@@ -185,6 +199,48 @@ def reset(name: Name) -> None:
     """
     with _changing(name) as lab:
         machine.reset(lab, name)
+
+
+@app.command()
+def snapshot(label: Label, names: Names) -> None:
+    """Keep servers, on or off, under a label.
+
+    It takes no time and no room. A server that is on is kept as a power cut would leave it.
+    """
+    requirements.become_root(sys.argv[1:])
+    lab = require(lab_dir())
+    for name in names:
+        access.host(lab, name)
+        with locked(lab.machine_dir(name)):
+            snapshots.take(lab, name, label)
+
+
+@app.command()
+def restore(label: Label, names: Names) -> None:
+    """Start servers from what was kept under a label.
+
+    NAME is what it was when it was kept, or a new server. BOX=GPU01 makes BOX of what GPU01 was,
+    with a host name, a machine id and host keys of its own.
+    """
+    requirements.become_root(sys.argv[1:])
+    directory = require(lab_dir()).directory
+    pairs = {name: source or name for name, _, source in (one.partition("=") for one in names)}
+    with locked(directory), given_to_caller(directory):
+        lab = require(directory)
+        lifecycle.restore(lab, label, pairs, Progress())
+
+
+@app.command(name="snapshots")
+def snapshots_(
+    forget: Annotated[str, typer.Option(help="Remove all that was kept under this label.")] = "",
+) -> None:
+    """List what was kept."""
+    requirements.become_root(sys.argv[1:])
+    lab = require(lab_dir())
+    if forget:
+        snapshots.forget(lab, forget)
+    for kept in snapshots.listed(lab):
+        print(f"{kept.label:20} {kept.name}")
 
 
 @app.command()

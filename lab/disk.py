@@ -1,4 +1,4 @@
-"""A server's disk: the bare root file system, made this server's own."""
+"""A server's disk: the bare root file system, made this server's own; `rootfs` links to it."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from lab import apt, identity, kernel, logins, resolver, rootfs, user_data
+from lab import apt, identity, kernel, logins, pool, resolver, rootfs, user_data
 from lab.command import run
 from lab.state import Host, Lab
 from lab.systems import System, find
@@ -19,10 +19,9 @@ _MASKED = ("console-getty.service", "getty@.service", "container-getty@.service"
 def make(lab: Lab, name: str, host: Host, archive: Path) -> None:
     """Make the disk of the server `name` from `archive`, in place of the one it has."""
     system = find(host.os)
-    folder = lab.machine_dir(name)
-    new = folder / "rootfs.new"
-    remove(new)
-    rootfs.unpack(archive, new)
+    new = _place(lab, name).with_name(f"{name}.new")
+    pool.remove(new)
+    pool.copy(rootfs.bare(archive), new)
     _name(new, name)
     _find_mirrors(new, system)
     _dress(new, system)
@@ -31,13 +30,57 @@ def make(lab: Lab, name: str, host: Host, archive: Path) -> None:
         user_data.seed(new, name, host.user_data, held=host.held)
     else:
         _let_in(new, lab, name, host)
-    remove(folder / "rootfs")
-    new.rename(folder / "rootfs")
+    _put(lab, name, new)
 
 
-def remove(root: Path) -> None:
+def keep(lab: Lab, name: str, target: Path) -> None:
+    """Copy the disk of the server `name`, on or off, to `target`, which is not there yet."""
+    pool.copy((lab.machine_dir(name) / "rootfs").resolve(), target)
+
+
+def take(lab: Lab, name: str, source: Path, *, rename: bool) -> None:
+    """Give the server `name`, which is off, a copy of a disk that was kept.
+
+    Parameters:
+        source: the disk that was kept.
+        rename: it was another server's: its name, machine id and host keys become this one's.
+    """
+    new = _place(lab, name).with_name(f"{name}.new")
+    pool.remove(new)
+    pool.copy(source, new)
+    if rename:
+        _name(new, name)
+        _install_host_keys(new, lab, name)
+    _put(lab, name, new)
+
+
+def remove(lab: Lab, name: str) -> None:
     """Remove the disk of a server that is off, if it is there."""
-    run(["rm", "-rf", "--one-file-system", root])
+    link = lab.machine_dir(name) / "rootfs"
+    if link.is_symlink():
+        link.unlink()
+    else:
+        pool.remove(link)  # of a lab that was made when disks lay there
+    pool.remove(_place(lab, name))
+
+
+def remove_all(lab_id: str) -> None:
+    """Remove all that the pool holds of a lab: its servers' disks."""
+    folder = pool.ensure() / "labs" / lab_id
+    for disk in folder.glob("*"):
+        pool.remove(disk)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place(lab: Lab, name: str) -> Path:
+    return pool.ensure() / "labs" / lab.id / name
+
+
+def _put(lab: Lab, name: str, new: Path) -> None:
+    remove(lab, name)
+    new.rename(_place(lab, name))
+    lab.machine_dir(name).mkdir(parents=True, exist_ok=True)
+    (lab.machine_dir(name) / "rootfs").symlink_to(_place(lab, name))
 
 
 def equip(root: Path, host: Host) -> None:
@@ -117,6 +160,10 @@ def _let_in(root: Path, lab: Lab, name: str, host: Host) -> None:
     password = host.password_file.read_text().strip() if host.password_file else ""
     secret = f"{host.user}:{password}" if password else ""
     _chroot(root, "sh", "-c", script, stdin=secret)
+    _install_host_keys(root, lab, name)
+
+
+def _install_host_keys(root: Path, lab: Lab, name: str) -> None:
     for key in (lab.machine_dir(name) / "identity").iterdir():
         copy = root / "etc/ssh" / key.name
         shutil.copyfile(key, copy)

@@ -65,6 +65,13 @@ def ensure_password(lab: Lab, name: str, user: str = "") -> Path:
     return path
 
 
+def keep_password(lab: Lab, name: str, password: str) -> Path:
+    """Write the password of the login that the server `name` is handed over with."""
+    path = ensure_password(lab, name)
+    atomic.write(path, password, mode=0o600)
+    return path
+
+
 def forget_passwords(lab: Lab, name: str) -> None:
     """Remove the passwords of all logins on the server `name`."""
     for path in lab.secrets.glob(f"{name}_*password"):

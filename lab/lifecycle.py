@@ -1,17 +1,30 @@
 """A whole lab: brought up, taken down, destroyed."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from lab import atomic, ca, identity, inside, machine, network, nspawn, processes, services
+from lab import (
+    atomic,
+    ca,
+    disk,
+    identity,
+    inside,
+    machine,
+    network,
+    nspawn,
+    pool,
+    processes,
+    services,
+    snapshots,
+)
 from lab.errors import LabError
 from lab.machine import Order
 from lab.paths import cache_dir, lab_id
 from lab.progress import Progress
-from lab.state import Lab, load, locked, state_file
+from lab.state import Lab, load, locked, require, state_file
 
 # The fleet of inventories/lab.py.
 FLEET = {
@@ -21,12 +34,18 @@ FLEET = {
 
 
 def up(
-    directory: Path, names: Iterable[str], progress: Progress, *, with_images: bool = True
+    directory: Path,
+    names: Iterable[str],
+    progress: Progress,
+    *,
+    with_images: bool = True,
+    services_of: Path | None = None,
 ) -> Lab:
     """Bring up the lab in `directory` with at least the servers `names` of the fleet.
 
     What is there is kept: servers made with `new` are switched on too, and a lab that is up is
-    left as it is.
+    left as it is. With `services_of` it uses the mirror, registry and keys of the lab in that
+    directory, which has to stay up, and can start from that lab's snapshots.
     """
     orders = {}
     for name in names:
@@ -34,9 +53,12 @@ def up(
             raise LabError(f"{name} is not in the lab's fleet ({', '.join(FLEET)}); see `lab new`")
         orders[name] = FLEET[name]
     lab = load(directory) or _found(directory)
+    if services_of is not None:
+        services.share(lab, require(services_of))
     missing = {name: order for name, order in orders.items() if name not in lab.hosts}
     network.up(lab)
-    ca.ensure(lab)
+    if lab.services_of is None:
+        ca.ensure(lab)
     for name, order in missing.items():
         lab.hosts[name] = machine.describe(lab, name, order, network.free_address(lab))
     identity.write_known_hosts(lab)
@@ -65,9 +87,33 @@ def add(lab: Lab, name: str, order: Order, progress: Progress) -> None:
     _host_up(lab, name, progress)
 
 
+def restore(lab: Lab, label: str, names: Mapping[str, str], progress: Progress) -> None:
+    """Start servers from what was kept as `label`, in place of what they are, or as new ones.
+
+    Parameters:
+        names: each server's name, with that of the server that was kept.
+    """
+    kept = {name: snapshots.find(lab, label, source) for name, source in names.items()}
+    network.up(lab)
+    for name, snapshot in kept.items():
+        if name in lab.hosts:
+            machine.stop(lab, name, grace=0)
+        else:
+            machine.check_name(lab, name)
+            lab.hosts[name] = snapshot.host.model_copy(
+                update={"address": network.free_address(lab), "password_file": None}
+            )
+        with progress.step(f"{name}: {label}"):
+            snapshots.restore(lab, name, snapshot)
+    identity.write_known_hosts(lab)
+    lab.save()
+    _in_parallel([partial(_host_up, lab, name, progress) for name in names])
+
+
 def remove(lab: Lab, name: str) -> None:
     """Switch the server `name` off and remove it with its disk, keys and password."""
     machine.stop(lab, name, grace=0)
+    disk.remove(lab, name)
     del lab.hosts[name]
     lab.save()
     identity.write_known_hosts(lab)
@@ -82,6 +128,8 @@ def down(lab: Lab, progress: Progress) -> None:
     for name in processes.names(lab):
         processes.stop(lab, name)
     network.down(lab)
+    if not network.other_labs():
+        pool.release()
     progress.say("the lab is down; its disks are kept")
 
 
@@ -92,6 +140,10 @@ def destroy(directory: Path, progress: Progress) -> None:
     except LabError:
         lab = None
     down(lab or _empty(directory, "10.86.0.0/24"), progress)
+    snapshots.forget_all(lab_id(directory))
+    disk.remove_all(lab_id(directory))
+    if not network.other_labs():
+        pool.release()
     shutil.rmtree(directory)
     _reservation(directory).unlink(missing_ok=True)
     progress.say(f"{directory} is removed")

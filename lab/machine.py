@@ -22,6 +22,7 @@ from lab import (
     network,
     nspawn,
     pci,
+    pool,
     processes,
     rootfs,
     sysfs,
@@ -122,6 +123,7 @@ def install(lab: Lab, name: str) -> None:
 
 def installed(lab: Lab, name: str) -> bool:
     """Return whether the server `name` has a whole disk."""
+    pool.ensure()
     return (lab.machine_dir(name) / "rootfs").is_dir() and (lab.machine_dir(name) / "pci").is_dir()
 
 
@@ -134,6 +136,7 @@ def start(lab: Lab, name: str) -> None:
     """Switch the server `name` on if it is off; `wait` waits for it."""
     if running(lab, name):
         return
+    pool.ensure()
     nspawn.clean_up(lab, name)
     network.attach(lab, name, lab.hosts[name].address)
     machine = network.namespace(lab, name)

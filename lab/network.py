@@ -97,7 +97,7 @@ def down(lab: Lab) -> None:
             run(["ip", "link", "delete", lab.bridge])
         for table, rule in _rules(lab):
             run(["iptables", "-w", "-t", table, "-D", *rule])
-        if not _other_labs():
+        if not other_labs():
             restore_settings(_RUN)
 
 
@@ -182,7 +182,8 @@ def _exists(interface: str) -> bool:
     return succeeds(["ip", "link", "show", "dev", interface])
 
 
-def _other_labs() -> bool:
+def other_labs() -> bool:
+    """Return whether any lab of this machine is up."""
     links = json.loads(run(["ip", "-j", "link", "show", "type", "bridge"]) or "[]")
     return any(link.get("ifname", "").startswith(_BRIDGE_PREFIX) for link in links)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import apt, kernel
+from lab import apt, kernel, pool
 from lab.command import run
 from lab.requirements import packages
 
@@ -39,11 +39,28 @@ def ensure(cache: Path, suite: str, *more: str) -> Path:
     return archive
 
 
-def unpack(archive: Path, root: Path) -> None:
-    """Unpack `archive` into the new directory `root`, owners and attributes included."""
-    root.mkdir(parents=True)
+def bare(archive: Path) -> Path:
+    """Return the disk that `archive` holds, unpacked in the pool when it is first asked for."""
+    folder = pool.ensure() / "bare"
+    disk = folder / archive.stem
+    folder.mkdir(exist_ok=True)
+    with _lock(folder / f"{archive.stem}.lock"):
+        if not disk.exists():
+            for other in folder.iterdir():
+                if other.is_dir() and not archive.with_name(f"{other.name}.tar").exists():
+                    pool.remove(other)
+            aside = folder / f"{archive.stem}.new"
+            pool.remove(aside)
+            _unpack(archive, aside)
+            aside.rename(disk)
+    return disk
+
+
+def _unpack(archive: Path, disk: Path) -> None:
+    """Unpack `archive` into the new folder `disk`, owners and attributes included."""
+    pool.create(disk)
     keep = ["--preserve-permissions", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
-    run([*_DIE_WITH_US, "tar", "--extract", *keep, "--file", archive, "--directory", root])
+    run([*_DIE_WITH_US, "tar", "--extract", *keep, "--file", archive, "--directory", disk])
 
 
 def _key(suite: str, wanted: list[str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from lab import ca, network, processes
+from lab.errors import LabError
 from lab.nvidia import mirror
 from lab.paths import cache_dir
 from lab.progress import Progress
@@ -13,6 +14,9 @@ from lab.state import Lab, Mirror, Registry
 def tasks(lab: Lab, progress: Progress, *, with_images: bool) -> list[Callable[[], None]]:
     """Return what brings the services up; the parts may run at the same time."""
 
+    if lab.services_of is not None:
+        return []
+
     def registry() -> None:
         _registry(lab, progress)
         if with_images:
@@ -21,8 +25,23 @@ def tasks(lab: Lab, progress: Progress, *, with_images: bool) -> list[Callable[[
     return [lambda: _mirror(lab, progress), registry]
 
 
+def share(lab: Lab, other: Lab) -> None:
+    """Have the lab use the services, the authority and the login key of another one.
+
+    Raises:
+        LabError: the other lab has no services yet, or uses those of a third.
+    """
+    if other.mirror is None or other.registry is None:
+        raise LabError(f"the lab in {other.directory} has no services to share")
+    lab.services_of = other.services_of or other.id
+    lab.registry, lab.mirror, lab.images = other.registry, other.mirror, dict(other.images)
+    lab.ca_cert, lab.ssh_key = other.ca_cert, other.ssh_key
+
+
 def status(lab: Lab) -> dict[str, bool]:
-    """Return each service with whether it runs."""
+    """Return each service of the lab's own with whether it runs."""
+    if lab.services_of is not None:
+        return {}
     return {name: processes.find(lab, name) is not None for name in ("mirror", "registry")}
 
 

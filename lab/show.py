@@ -50,8 +50,11 @@ def lab(state: Lab, running: dict[str, bool], serving: dict[str, bool], *, as_js
         table.add_row(name, power, server.address, server.user, server.login, server.os, gpus)
     console = Console(highlight=False)
     console.print(table)
-    for name, where in _services(state).items():
-        power = "[green]on[/green]" if serving[name] else "[red]off[/red]"
+    if state.services_of is not None:
+        console.print(f"services: those of the lab {state.services_of}")
+    for name, runs in serving.items():
+        where = _services(state)[name]
+        power = "[green]on[/green]" if runs else "[red]off[/red]"
         console.print(f"{name}: {power}, {where or 'not made yet'}")
     console.print(f"directory: {state.directory}, network: {state.subnet} on {state.bridge}")
 

@@ -69,7 +69,10 @@ class Host(Account):
 
 
 class Lab(BaseModel):
-    """One lab. Its JSON form is `state.json`; its properties say where its files lie."""
+    """One lab. Its JSON form is `state.json`; its properties say where its files lie.
+
+    `services_of` is the id of another lab, whose mirror, registry and keys this one uses.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -84,6 +87,7 @@ class Lab(BaseModel):
     registry: Registry | None = None
     mirror: Mirror | None = None
     images: dict[str, ImageRef] = {}
+    services_of: str | None = None
     hosts: dict[str, Host] = {}
     directory: Path = Field(exclude=True)
 

@@ -7,7 +7,8 @@ one fault each:
     {"*/libcuda1_*.deb": {"truncate": 1000},   close the connection after so many bytes of the body
      "*/InRelease": {"status": 503},           answer with this status
      "*.deb": {"delay_s": 2.5},                wait before answering
-     "*/Packages*": {"count": 1, "status": 404}}   any fault: at most so many times
+     "*/Packages*": {"count": 1, "status": 404},   any fault: at most so many times
+     "*.udeb": {"client": "10.86.1.13", ...}}      any fault: for this server alone
 
 The first pattern that matches is applied. The running server does the counting, and forgets it when
 the file is gone: the mirror is healthy then.
@@ -32,8 +33,8 @@ class Faults:
         self._used: dict[str, int] = {}
         self._lock = Lock()
 
-    def match(self, path: str) -> dict[str, Any]:
-        """Return the fault for a request path, or an empty dict."""
+    def match(self, path: str, client: str = "") -> dict[str, Any]:
+        """Return the fault for a request path of the client at an address, or an empty dict."""
         try:
             described: dict[str, dict[str, Any]] = json.loads(self._path.read_text())
         except FileNotFoundError:
@@ -43,7 +44,8 @@ class Faults:
             print(f"{self._path} ignored: {error}", file=sys.stderr, flush=True)
             return {}
         for pattern, fault in described.items():
-            if fnmatch.fnmatch(path, pattern) and self._take(pattern, fault.get("count")):
+            meant = fault.get("client", client) == client and fnmatch.fnmatch(path, pattern)
+            if meant and self._take(pattern, fault.get("count")):
                 return fault
         return {}
 
@@ -71,7 +73,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Serve a file, or the fault that the file's path has."""
-        fault = self.faults.match(self.path.partition("?")[0])
+        fault = self.faults.match(self.path.partition("?")[0], self.client_address[0])
         time.sleep(float(fault.get("delay_s", 0)))
         if "status" in fault:
             self.send_error(int(fault["status"]))
