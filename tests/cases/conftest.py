@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.lab.fixtures", "tests.unit.plan"]
+pytest_plugins = ["tests.lab.fixtures", "tests.unit.plan", "tests.budget"]
 
 HERE = Path(__file__).parent
 FIELDS = ("Reference", "Kind")

@@ -1,3 +1,3 @@
 """The lab's fixtures, which tests/cases uses too."""
 
-pytest_plugins = ["tests.lab.fixtures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.budget"]

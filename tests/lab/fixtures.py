@@ -1,9 +1,21 @@
-"""End-to-end tests on a lab of their own, which is removed afterwards."""
+"""Labs for end-to-end tests, which are removed afterwards.
+
+All tests of a run share one set of services (mirror, registry, keys). Where they run side by side
+(pytest -n), the first worker has the lab with the services, and each other one has a lab of its own
+that uses them. The first deploy is made once; its two servers are kept as a snapshot, from which
+the other labs start.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,37 +23,88 @@ import pytest
 from tests.lab.harness import ROOT, Deploy, Lab
 from tests.lab.newcomers import Fleet, Server
 
+MINE = "TORCHRACK_TEST_LAB"
+"""Names a lab that is up already: quicker while a test is being written."""
+RUN = "TORCHRACK_TEST_RUN"
+"""Tells the workers of one run from those of another."""
+SERVICES = Lab(ROOT / ".lab-test")
+"""The lab with the services."""
+DEPLOYED = ("deployed", "gpu01", "gpu02")
+"""The label of a snapshot, and its servers."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run, before there are workers."""
+    os.environ.setdefault(RUN, uuid.uuid4().hex)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the lab with the services when all workers have ended."""
+    if not hasattr(config, "workerinput") and _made_by_this_run():
+        SERVICES.lab("destroy")
+
+
+def _made_by_this_run() -> bool:
+    run = SERVICES.folder / "test-run"
+    return run.exists() and run.read_text() == os.environ[RUN]
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with SERVICES.folder.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
 
 @pytest.fixture(scope="session")
 def bare_lab() -> Iterator[Lab]:
-    """Two bare servers, as their provider hands them over.
-
-    TORCHRACK_TEST_LAB names a lab that is up already: quicker while a test is being written.
-    """
-    mine = os.environ.get("TORCHRACK_TEST_LAB")
-    if mine:
+    """A lab whose servers, where it has any yet, are bare."""
+    if mine := os.environ.get(MINE):
         lab = Lab(Path(mine).resolve())
         lab.lock()
         yield lab
         return
-    lab = Lab(ROOT / ".lab-test")
+    with _one_at_a_time():
+        first = not _made_by_this_run()
+        if first:
+            SERVICES.lab("destroy", check=False)
+            SERVICES.lab("up")
+            SERVICES.lock()
+            (SERVICES.folder / "test-run").write_text(os.environ[RUN])
+    if first:
+        yield SERVICES
+        return
+    lab = Lab(ROOT / f".lab-test-{os.environ['PYTEST_XDIST_WORKER']}")
     lab.lab("destroy", check=False)
-    lab.lab("up")
-    lab.lock()
+    lab.lab("up", "--services-of", str(SERVICES.folder), "--hosts", "")
+    shutil.copy(SERVICES.lock_file, lab.lock_file)
     yield lab
     lab.lab("destroy")
 
 
 @pytest.fixture(scope="session")
 def first_deploy(bare_lab: Lab) -> Deploy:
-    """The run that made the two bare servers ready."""
-    return bare_lab.deploy("--limit", "gpu01", "--limit", "gpu02")
+    """The run that made two bare servers ready."""
+    hosts = ("--limit", "gpu01", "--limit", "gpu02")
+    if os.environ.get(MINE):
+        done = bare_lab.deploy(*hosts)
+        bare_lab.lab("snapshot", *DEPLOYED)
+        return done
+    record = SERVICES.folder / "first-deploy.json"
+    with _one_at_a_time():
+        if not record.exists():
+            done = SERVICES.deploy(*hosts)
+            SERVICES.lab("snapshot", *DEPLOYED)
+            record.write_text(json.dumps(asdict(done)))
+    return Deploy(**json.loads(record.read_text()))
 
 
 @pytest.fixture(scope="session")
 def lab(bare_lab: Lab, first_deploy: Deploy) -> Lab:
-    """The same two servers after the deploy."""
+    """Two servers after that deploy."""
     assert first_deploy.rc == 0
+    if bare_lab is not SERVICES and not os.environ.get(MINE):
+        bare_lab.lab("restore", *DEPLOYED)
     return bare_lab
 
 

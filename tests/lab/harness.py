@@ -12,8 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from lab import access, inside
+from lab.state import require
+from tests.lab.warm import WarmPytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -80,7 +85,9 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = os.environ | {
+        # A pytest that a command starts is none of this run's workers.
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
+        self.environment = ours | {
             "TORCHRACK_LAB": str(folder),
             "PYTHONUNBUFFERED": "1",
             # No sentence is broken by a narrow line.
@@ -104,11 +111,24 @@ class Lab:
         return self.run(sys.executable, "-m", "lab", *arguments, check=check)
 
     def ssh(self, host: str, script: str, *, check: bool = True, timeout: int = 120) -> Done:
-        """Run a shell script as root on a host."""
-        return self.run(
-            sys.executable, "-m", "lab", "ssh", host, "--", "sudo", "sh", "-c", _quoted(script),
-            check=check, timeout=timeout,
-        )  # fmt: skip
+        """Run a shell script as root on a host.
+
+        As ``python -m lab ssh`` does, without a Python of its own each time.
+        """
+        there = require(self.folder)
+        words: list[str | Path] = [*access.ssh_command(there, host)]
+        if there.hosts[host].key_file is None:
+            words = [sys.executable, "-m", "lab", "ssh", host]
+        command = [*words, "--", "sudo", "sh", "-c", _quoted(script)]
+        return self.run(*command, check=check, timeout=timeout)
+
+    def enter(self, host: str, script: str, *, check: bool = True) -> Done:
+        """Run a shell script as root on a host, past its network, logins and sudo."""
+        there = require(self.folder)
+        entered = inside.enter(there, host, ["sh", "-c", script], timeout=120)
+        done = Done(entered.returncode, entered.stdout, entered.stderr)
+        assert not check or done.rc == 0, f"{script}\nended with {done.rc}:\n{done.output}"
+        return done
 
     def lock(self, *arguments: str, inventory: str = INVENTORY, check: bool = True) -> Done:
         """``torchrack lock inventories/lab.py ...``"""
@@ -153,10 +173,8 @@ class Lab:
         """``pytest tests/state --inventory inventories/lab.py ...``"""
         targets = [a for a in arguments if a.startswith("tests/")] or ["tests/state"]
         options = [a for a in arguments if not a.startswith("tests/")]
-        return self.run(
-            BIN / "pytest", "-q", "-p", "no:cacheprovider", *targets,
-            "--inventory", INVENTORY, *options, check=False,
-        )  # fmt: skip
+        words = ["-q", "-p", "no:cacheprovider", *targets, "--inventory", INVENTORY, *options]
+        return Done(*_pytest().run(words, self.environment), "")
 
     def boot_id(self, host: str) -> str:
         return self.ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout.strip()
@@ -187,6 +205,11 @@ class Lab:
             process.wait()
             listener.join()
         assert ended is None, f"the deploy ended before the moment came:\n{''.join(heard)}"
+
+
+@cache
+def _pytest() -> WarmPytest:
+    return WarmPytest(ROOT)
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, timeout: float = 120) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.lab.harness import Lab
 from tests.lab.newcomers import Server
 
 _PLACES = "/etc /home /root /tmp /run /var/log /var/tmp /var/lib/torchrack"
@@ -24,9 +25,13 @@ def holding(secret: str, *folders: Path) -> list[Path]:
 
 
 class Seen:
-    """Command lines with a secret, of all processes of this machine and of the lab's servers."""
+    """Command lines with a secret, of all processes of this machine and of the lab's servers.
 
-    def __init__(self, *secrets: str) -> None:
+    Servers of other labs are left out: tests that run beside these show the pull password there.
+    """
+
+    def __init__(self, lab: Path, *secrets: str) -> None:
+        self._lab = str(lab).encode()
         self.looks = 0
         self.found: list[str] = []
         self._secrets = [secret.encode() for secret in secrets]
@@ -38,13 +43,26 @@ class Seen:
                 words = process.read_bytes()
             except OSError:  # it has ended
                 continue
-            if any(secret in words for secret in self._secrets):
+            if any(secret in words for secret in self._secrets) and self._is_ours(process.parent):
                 self.found.append(words.decode(errors="replace").replace("\0", " "))
+
+    def _is_ours(self, process: Path) -> bool:
+        """Whether no supervisor of another lab's server is above the process."""
+        try:
+            while process.name not in ("0", "1"):
+                words = (process / "cmdline").read_bytes()
+                if b"lab.supervise" in words:
+                    return self._lab + b"/" in words
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                process = process.with_name(fields[1])
+        except OSError:  # it has ended meanwhile
+            return True
+        return True
 
 
 @contextmanager
-def watched_arguments(*secrets: str) -> Iterator[Seen]:
-    seen, over = Seen(*secrets), threading.Event()
+def watched_arguments(lab: Lab, *secrets: str) -> Iterator[Seen]:
+    seen, over = Seen(lab.folder, *secrets), threading.Event()
 
     def watch() -> None:
         while not over.wait(0.05):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +30,10 @@ def packages(lab: Lab) -> str:
 
 def test_a_mirror_that_dies_in_the_middle_of_a_download(third: Lab) -> None:
     before = packages(third)
-    faults = third.folder / "faults.json"
-    faults.write_text(json.dumps({"*/nvidia-kernel-open-dkms*.deb": {"truncate": 1000}}))
+    # Of the lab whose mirror this one may share with others.
+    faults = Path(third.state["mirror"]["key_file"]).parents[1] / "faults.json"
+    fault = {"truncate": 1000, "client": third.state["hosts"][HOST]["address"]}
+    faults.write_text(json.dumps({"*/nvidia-kernel-open-dkms*.deb": fault}))
     try:
         done = third.deploy("--limit", HOST, check=False)
     finally:

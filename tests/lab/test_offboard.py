@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.harness import BIN, INVENTORY, ROOT, Done, Lab
+from tests.lab.harness import BIN, INVENTORY, ROOT, Deploy, Done, Lab
 from torchrack import hosts_file
 from torchrack.hosts_file import Entry
 from torchrack.lock import file as lock_file
@@ -86,9 +86,8 @@ class Leaver:
 
 
 @pytest.fixture(scope="module")
-def leaver(bare_lab: Lab) -> Iterator[Leaver]:
-    bare_lab.lab("remove", HOST, check=False)
-    bare_lab.lab("new", HOST, "--gpus", "h200:1")
+def leaver(bare_lab: Lab, first_deploy: Deploy) -> Iterator[Leaver]:
+    bare_lab.lab("restore", "deployed", f"{HOST}=gpu01")
     leaver = Leaver(bare_lab)
     leaver.join()
     leaver.ssh(THEIRS)

@@ -185,7 +185,7 @@ def test_a_server_joins(fleet: Fleet, bare: Server) -> None:
 def test_no_password_is_left_anywhere(fleet: Fleet, bare: Server) -> None:
     """Neither in an argument while the run goes on, nor in what it leaves behind."""
     account = bare.account("password")
-    with watched_arguments(account.password) as seen:
+    with watched_arguments(bare.lab, account.password) as seen:
         done = fleet.onboard(bare, TRUST, "--until", "lock", *account.by_password, "--json")
     ended(done, 0)
     assert seen.looks > 10

@@ -131,7 +131,7 @@ def test_killed_in_the_first_deploy_and_started_again(ubuntu: Server, home: Flee
     asked = (*home.asked(ubuntu), "--trust-on-first-use", *ubuntu.first.by_password)
     password = ubuntu.first.password
     pull = Path(home.state["registry"]["pull_password_file"]).read_text().strip()
-    with watched_arguments(password, pull) as seen:
+    with watched_arguments(ubuntu.lab, password, pull) as seen:
         run = home.start(*asked)
         run.wait_for("deploy: sshd")
         wait_for(lambda: bool(ubuntu.root("pgrep -x dpkg", check=False)), "dpkg to unpack a driver")
@@ -156,7 +156,7 @@ def test_a_password_that_shows_is_seen(ubuntu: Server, tmp_path: Path) -> None:
     ubuntu.root(f"echo 'it is {password}' > /var/log/careless")
     assert left_on(ubuntu, password) == ["/var/log/careless"]
     ubuntu.root("rm /var/log/careless")
-    with watched_arguments(password) as seen:
+    with watched_arguments(ubuntu.lab, password) as seen:
         command = ["sh", "-c", 'read -r _ || : "$1"', "sh", password]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as careless:
             wait_for(lambda: bool(seen.found), "the argument to be seen", timeout=30)
