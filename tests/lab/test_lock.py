@@ -20,9 +20,9 @@ DRIVER = (
 
 
 def footprint(lab: Lab, host: str) -> str:
-    """A hash of all that apt and /etc hold on a host, names and times included."""
+    """All that apt and /etc hold on a host, names and times included."""
     places = "/etc /usr/local /var/lib/apt /var/lib/dpkg /var/cache/apt /run/torchrack* /tmp"
-    script = f"ls -AlR --time-style=full-iso {places} 2>/dev/null | sha256sum"
+    script = f"ls -AlR --time-style=full-iso {places} 2>/dev/null || true"
     return lab.ssh(host, script).stdout
 
 
