@@ -26,6 +26,7 @@ from torchrack.inventory import FleetHost
 from torchrack.line import FIX, ConnectionLostError
 from torchrack.root import NO_ROOT, SCRIPT_TIMEOUT, Passwordless, Root, no_root
 from torchrack.ssh_client import SSHClient
+from torchrack.ssh_config import route
 
 T = TypeVar("T")
 
@@ -221,6 +222,12 @@ def told(host: FleetHost) -> Iterator[None]:
         if text == _NO_HANDSHAKE:
             text = f"an open port and no SSH handshake within {CONNECT_TIMEOUT} s"
         found, fix = next((f, x) for k, f, x in _FAILURES if isinstance(error, k))
+        if isinstance(error, BadHostKeyException):
+            address = host.data["ssh_hostname"]
+            way = route(address, host.data["ssh_port"], host.data["ssh_user"])
+            if way.hostname != address:
+                found = f"the key of {way.hostname}, where ssh_config leads {address}"
+                fix = f"see ssh -G {address}; the pinned key is that of {address} itself"
         raise unknown(host, found.format(error=text, kind=kind), fix.format(pins=pins)) from error
 
 

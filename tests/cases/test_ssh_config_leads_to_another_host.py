@@ -112,12 +112,12 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
 )
 def test_no_block_that_holds_leads_to_another_member_unnoticed(fleet: Fleet, block: str) -> None:
     fleet.config.write_text(f"{block}\n  HostName 127.0.0.2\n")
-    assert "another host key" in fleet.asked()
+    assert "the key of 127.0.0.2, where ssh_config leads 127.0.0.1" in fleet.asked()
     assert "Host key for" in fleet.connected()
 
 
 @pytest.mark.parametrize("way", ["ProxyCommand {relay} {address} %p", "HostName {address}"])
-@pytest.mark.parametrize(("address", "said"), [("127.0.0.1", "rs1"), ("127.0.0.2", "another host")])
+@pytest.mark.parametrize(("address", "said"), [("127.0.0.1", "rs1"), ("127.0.0.2", "key")])
 def test_whatever_the_way_the_key_is_that_of_the_inventory(
     fleet: Fleet, way: str, address: str, said: str
 ) -> None:

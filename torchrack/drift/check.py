@@ -20,6 +20,7 @@ from torchrack.drift.batch import Batch, unique
 from torchrack.drift.evaluate import Context, Evaluation, evaluate
 from torchrack.drift.foresight import foresee
 from torchrack.drift.model import Class, Deployed, Finding, HostResult, Result
+from torchrack.drift.probes import containers
 from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
@@ -230,7 +231,8 @@ def _checked(
 
 def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return the findings, each id once: the stamp can be told twice, by its stage and here."""
-    return tuple({one.id: one for one in reversed(findings)}.values())[::-1]
+    known = tuple({one.id: one for one in reversed(findings)}.values())[::-1]
+    return containers.without_twins(known)
 
 
 def _read_stamp(output: Output | None) -> tuple[Deployed, dict[str, str]] | None:

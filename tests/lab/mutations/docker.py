@@ -131,7 +131,6 @@ MUTATIONS = [
     _limit(
         "workloads.container:notebook.memory-is-declared-is",
         "--memory 3g --memory-swap 3g",
-        also=("host.container:notebook.memory",),
     ),
     _limit("workloads.container:shell.pids-is-declared-is", "--pids-limit 77"),
     _limit("workloads.container:notebook.cpus-is-declared-is", "--cpus 0.5", host="gpu02"),

@@ -6,7 +6,8 @@ written to past Docker, or a device that a reload took away, is in no record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from torchrack.drift.model import Finding
 from torchrack.drift.probes import mounts, services
@@ -17,6 +18,8 @@ from torchrack.workloads.workload import unit_name
 _PAGE = 64 * 1024
 """Bytes that the kernel rounds a memory limit by, at most."""
 _UNLIMITED = ("max", "-1")
+_LIMIT = re.compile(r"host\.container:([^.]+\.(?:memory|pids|cpus))")
+"""Ids of the limits that Docker has in its record, too."""
 
 
 def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
@@ -56,6 +59,26 @@ def judge(lines: list[str], subject: Subject) -> Iterator[Finding]:
             raise ValueError(line)
     if on_pci is None:
         raise ValueError("no number of GPUs")
+
+
+def without_twins(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Leave out what the kernel holds a container to where Docker's record differs as well.
+
+    Somebody has used ``docker update`` then. A deploy sets the limit back; the restart that this
+    probe names would end what runs, and keep the limit.
+
+    Args:
+        findings: those of one host.
+    """
+    findings = tuple(findings)
+    ids = [one.id for one in findings]
+
+    def is_twin(one: Finding) -> bool:
+        limit = _LIMIT.fullmatch(one.id)
+        record = f"workloads.container:{limit[1]}-" if limit else None
+        return record is not None and any(other.startswith(record) for other in ids)
+
+    return tuple(one for one in findings if not is_twin(one))
 
 
 def _limits(subject: Subject, workload: Workload, words: list[str]) -> Iterator[Finding]:
