@@ -22,7 +22,8 @@ DRIVER = (
 def footprint(lab: Lab, host: str) -> str:
     """All that apt and /etc hold on a host, names and times included."""
     places = "/etc /usr/local /var/lib/apt /var/lib/dpkg /var/cache/apt /run/torchrack* /tmp"
-    script = f"ls -AlR --time-style=full-iso {places} 2>/dev/null || true"
+    # How many blocks a folder takes changes when the file system gets to write it down.
+    script = f"ls -AlR --time-style=full-iso {places} 2>/dev/null | grep -v '^total '"
     return lab.ssh(host, script).stdout
 
 
