@@ -117,6 +117,8 @@ class Lab:
         """
         there = require(self.folder)
         words: list[str | Path] = [*access.ssh_command(there, host)]
+        if check:  # a reload of sshd closes its port for a moment
+            words[1:1] = ["-o", "ConnectionAttempts=5"]
         if there.hosts[host].key_file is None:
             words = [sys.executable, "-m", "lab", "ssh", host]
         command = [*words, "--", "sudo", "sh", "-c", _quoted(script)]
