@@ -22,8 +22,10 @@ DRIVER = (
 def footprint(lab: Lab, host: str) -> str:
     """All that apt and /etc hold on a host, names and times included."""
     places = "/etc /usr/local /var/lib/apt /var/lib/dpkg /var/cache/apt /run/torchrack* /tmp"
-    # How many blocks a folder takes changes when the file system gets to write it down.
-    script = f"ls -AlR --time-style=full-iso {places} 2>/dev/null | grep -v '^total '"
+    # Blocks change when they are written to the disk; apt renews its cache by itself.
+    script = (
+        f"ls -AlR --time-style=full-iso {places} 2>/dev/null | grep -vE '^total |pkgcache.bin$'"
+    )
     return lab.ssh(host, script).stdout
 
 
