@@ -38,7 +38,8 @@ PACKAGES = (
 )
 SNAPSHOT = (
     "find /etc /usr /opt /root /home /boot /srv /var/lib /run/torchrack -xdev "
-    "-not -path '/srv/docker/*' -not -path '/var/lib/docker/*' -not -path '/var/lib/systemd/*' "
+    "-not -path '/srv/docker/*' -not -path '/var/lib/docker/*' -not -path '/var/lib/containerd/*' "
+    "-not -path '/var/lib/systemd/*' "
     "-not -path '/var/lib/nvidia-lab/*' -printf '%p %i %m %u %g %s %T@ %C@\\n' 2>/dev/null | sort;"
     "dpkg -l; docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.State}}'; ls /run /tmp"
 )

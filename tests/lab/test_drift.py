@@ -42,7 +42,8 @@ def test_a_first_check_takes_a_few_trips_and_changes_nothing(calm: Lab, tmp_path
     """Files with all their times, packages, units, containers: as they were."""
     snapshot = (
         "find /etc /usr /opt /root /home /boot /srv /var/lib /var/cache /run/torchrack -xdev "
-        "-not -path '/var/lib/docker/*' -not -path '/var/lib/systemd/*' "
+        "-not -path '/var/lib/docker/*' -not -path '/var/lib/containerd/*' "
+        "-not -path '/var/lib/systemd/*' "
         "-not -path '/var/lib/nvidia-lab/*' -printf '%p %i %m %u %g %s %T@ %C@\\n' 2>/dev/null "
         "| sort; dpkg -l;"
         "systemctl list-units --all --no-legend --plain 'docker*' 'nvidia*' 'ssh.*' 'torch*';"
