@@ -8,6 +8,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 INVENTORY := inventories/lab.py
 # Two workers, each with a lab of its own; a file's tests stay together and in their order.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+TESTS := tests/unit tests/cases tests/lab
 
 .PHONY: help deps lab deploy state test unit lint clean
 
@@ -56,7 +57,8 @@ lint: deps  ## check style and types
 	$(BIN)/mypy
 
 test: deps lint  ## run all tests; they start a lab of their own and remove it
-	$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit tests/cases tests/lab
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(TESTS) || \
+	    $(BIN)/pytest --last-failed --last-failed-no-failures none $(TESTS)
 
 clean: deps  ## remove the lab
 	$(BIN)/python -m lab destroy

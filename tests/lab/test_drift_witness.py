@@ -26,7 +26,8 @@ TOOLKIT = " ".join(
 SNAPSHOT = (
     "find /etc /usr /opt /root /home /boot /var/lib /var/cache /tmp /run/torchrack -xdev "
     "-not -path /tmp -not -path '/tmp/runc-process*' "
-    "-not -path '/var/lib/docker/*' -not -path '/var/lib/systemd/*' "
+    "-not -path '/var/lib/docker/*' -not -path '/var/lib/containerd/*' "
+    "-not -path '/var/lib/systemd/*' "
     "-not -path '/var/lib/nvidia-lab/*' -printf '%p %i %m %u %g %s %T@ %C@\\n' 2>/dev/null | sort; "
     "docker ps -a --no-trunc --format '{{.ID}} {{.State}}'; dpkg -l"
 )
