@@ -91,7 +91,7 @@ class Lab:
             "TORCHRACK_LAB": str(folder),
             "PYTHONUNBUFFERED": "1",
             # No sentence is broken by a narrow line.
-            "COLUMNS": "240",
+            "COLUMNS": "400",
             "XDG_CACHE_HOME": str(folder / "cache"),
             "XDG_STATE_HOME": str(folder / "state"),
         }
