@@ -80,6 +80,13 @@ def test_preflight_names_the_flag_and_its_file(
     assert "rm " not in problem.fix, "what else the file sets must not go"
 
 
+def test_preflight_tells_what_is_in_the_file_from_what_a_deploy_brings() -> None:
+    units = {DROP_IN: START + "--log-driver json-file --icc=false"}
+    (problem,) = preflight(engine({"icc": True}, units=units))
+    assert "log-driver in what a deploy writes to /etc/docker/daemon.json" in problem.found
+    assert "icc in /etc/docker/daemon.json" in problem.found
+
+
 def test_flags_of_a_wrapper_are_those_of_the_process() -> None:
     units = {DROP_IN: "[Service]\nExecStart=\nExecStart=/opt/start-docker --fast"}
     running = ("/usr/bin/dockerd", "-H", "fd://", "--log-driver", "local", "")

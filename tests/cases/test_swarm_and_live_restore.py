@@ -17,10 +17,13 @@ import pytest
 
 from tests.cases.engines import ENGINE, HERE, OURS, engine, preflight
 from tests.unit.plan import Plan
-from torchrack.adopt.found import parse
+from torchrack.adopt.ahead import after_merge
+from torchrack.adopt.found import Found, parse
 from torchrack.adopt.propose import propose
 from torchrack.operations import daemon
 from torchrack.preflight.facts import parse as parse_facts
+from torchrack.settings import Docker
+from torchrack.workloads.workload import LABEL
 
 FIXTURES = Path(__file__).parents[1] / "unit" / "fixtures" / "adopt"
 STATES = ["active", "pending", "locked", "error"]
@@ -58,11 +61,44 @@ def test_nothing_is_written_or_restarted(plan: Plan) -> None:
     assert command.startswith("false # ")
 
 
-@pytest.mark.parametrize("file", ["{}", '{"live-restore": true}'])
-def test_adopt_proposes_settings_that_a_swarm_can_have(file: str) -> None:
+@pytest.fixture
+def found() -> Found:
+    """A server in use: root-tool has no restart policy, trainer_1 has one."""
     facts = parse_facts((FIXTURES / "inuse.facts").read_text().splitlines(), [])
-    found = parse((FIXTURES / "inuse.look").read_text().splitlines(), facts, "debian")
+    return parse((FIXTURES / "inuse.look").read_text().splitlines(), facts, "debian")
+
+
+def locked(found: Found, file: str) -> Found:
     info = {**found.info, "Swarm": {"LocalNodeState": "locked"}}
-    proposal = propose(replace(found, info=info, daemon_json=file))
+    return replace(found, info=info, daemon_json=file)
+
+
+@pytest.mark.parametrize("file", ["{}", '{"live-restore": true}'])
+def test_adopt_proposes_settings_that_a_swarm_can_have(found: Found, file: str) -> None:
+    proposal = propose(locked(found, file))
     assert proposal.sections["docker"]["live_restore"] is False
     assert "swarm (locked)" in proposal.comments["docker"]["live_restore"]
+
+
+def test_adopt_does_not_advise_live_restore_to_a_swarm(found: Found) -> None:
+    settings = Docker(live_restore=False)
+    said = after_merge(locked(found, "{}"), settings)
+    assert "a node of a swarm (locked) can't have live_restore" in said
+    assert "lets them live" not in said
+    elsewhere = after_merge(replace(found, daemon_json="{}"), settings)
+    assert "live_restore=True lets them live through it" in elsewhere
+
+
+def test_adopt_names_what_a_restart_ends_for_good(found: Found) -> None:
+    said = after_merge(locked(found, "{}"), Docker(live_restore=False))
+    assert "Docker does not start root-tool again (no restart policy)" in said
+    assert "trainer_1" not in said
+
+
+@pytest.mark.parametrize("label", ["com.docker.swarm.task", LABEL])
+def test_what_a_swarm_or_a_unit_starts_again_is_not_named(found: Found, label: str) -> None:
+    theirs = tuple(
+        {**one, "Config": {**one["Config"], "Labels": {label: "x"}}} for one in found.containers
+    )
+    said = after_merge(replace(locked(found, "{}"), containers=theirs), Docker(live_restore=False))
+    assert "no restart policy" not in said

@@ -40,6 +40,7 @@ from torchrack.preflight.subject import Subject
 from torchrack.remote import Session, unknown
 from torchrack.run import ALWAYS, name_of, stages_of
 from torchrack.settings.docker import Docker
+from torchrack.workloads.workload import LABEL
 
 ROUNDS = 8
 """Trips before it is given up."""
@@ -150,10 +151,25 @@ def after_merge(found: Found, settings: Docker) -> str:
     unread = merged.get("userland-proxy") is True and "userland-proxy-path" not in merged
     if merged.get("live-restore") is True and (now.get("live-restore") is True or not unread):
         return f"Docker restarts {why}; {running} running container(s) live through it"
-    return (
-        f"Docker RESTARTS {why}, and its {running} running container(s) with it: "
-        "live_restore=True lets them live through it"
-        + (", if docker.extra says userland-proxy-path as well" if unread else "")
+    if found.swarm:
+        instead = f"a node of a swarm ({found.swarm}) can't have live_restore"
+    else:
+        instead = "live_restore=True lets them live through it"
+        instead += ", if docker.extra says userland-proxy-path as well" if unread else ""
+    gone = ", ".join(_ended_by_a_restart(found))
+    ended = f"; Docker does not start {gone} again (no restart policy)" if gone else ""
+    with_it = f"and its {running} running container(s) with it{ended}"
+    return f"Docker RESTARTS {why}, {with_it}: {instead}"
+
+
+def _ended_by_a_restart(found: Found) -> list[str]:
+    """The running containers that neither the engine, a swarm, nor a unit of ours starts again."""
+    return sorted(
+        one["Name"].lstrip("/")
+        for one in found.containers
+        if one["State"].get("Running")
+        and (one["HostConfig"].get("RestartPolicy") or {}).get("Name") in (None, "", "no")
+        and not {LABEL, "com.docker.swarm.task"} & (one["Config"].get("Labels") or {}).keys()
     )
 
 

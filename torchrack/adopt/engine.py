@@ -102,11 +102,10 @@ def _logs(keys: Json, proposal: Proposal) -> None:
 
 
 def _limits(keys: Json, found: Found, proposal: Proposal) -> None:
-    swarm = (found.info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
-    if swarm == "inactive":
+    if not found.swarm:
         proposal.say("docker", live_restore=keys.get("live-restore") is True)
     else:
-        why = f"a node of a swarm ({swarm}) does not start with it"
+        why = f"a node of a swarm ({found.swarm}) does not start with it"
         proposal.say("docker", live_restore=False)
         proposal.comments.setdefault("docker", {})["live_restore"] = why
     proposal.say("docker", no_new_privileges=keys.get("no-new-privileges") is True)

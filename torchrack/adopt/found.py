@@ -92,6 +92,12 @@ class Found:
         """Fully installed packages with their versions."""
         return {name: p.version for name, p in self.packages.items() if p.installed}
 
+    @property
+    def swarm(self) -> str:
+        """The state of a swarm that the engine is a node of; empty outside of swarms."""
+        state = (self.info.get("Swarm") or {}).get("LocalNodeState") or ""
+        return "" if state == "inactive" else str(state)
+
 
 def find(session: Session, facts: HostFacts) -> Found:
     """Ask a host.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torchrack.docker import flags as dockerd_flags
-from torchrack.docker.daemon_json import Json, merge, parse
+from torchrack.docker.daemon_json import Json, NotAnObjectError, merge, parse
 from torchrack.docker.flags import Flag
 from torchrack.docker.hidden import hidden
 from torchrack.docker.unit import command_line
@@ -89,7 +89,7 @@ def obstacles(host: str, now: DaemonState, config: Json, version: str = "") -> l
     return [
         Problem(host, what, found, needed, fix)
         for what, found, needed, fix in (
-            *_flags(given, config),
+            *_flags(given, config, now),
             *_swarm(now, effective),
             *_refused(now, given, effective, engine),
             *hidden(now, effective, engine),
@@ -97,12 +97,17 @@ def obstacles(host: str, now: DaemonState, config: Json, version: str = "") -> l
     ]
 
 
-def _flags(given: tuple[Flag, ...], config: Json) -> Iterator[tuple[str, str, str, str]]:
+def _flags(
+    given: tuple[Flag, ...], config: Json, now: DaemonState
+) -> Iterator[tuple[str, str, str, str]]:
     twice = dockerd_flags.repeated(given, config)
     if twice:
+        there = dockerd_flags.repeated(given, _file(now))
         named = "; ".join(
             dict.fromkeys(
-                f"{f.text} in {f.where}, and {k} in {DAEMON_JSON}" for f, k in twice.items()
+                f"{f.text} in {f.where}, and {k} in "
+                + (DAEMON_JSON if f in there else f"what a deploy writes to {DAEMON_JSON}")
+                for f, k in twice.items()
             )
         )
         yield (
@@ -120,6 +125,13 @@ def _flags(given: tuple[Flag, ...], config: Json) -> Iterator[tuple[str, str, st
                 f"bring what is in {flag.value} into {DAEMON_JSON}, take the flag out of "
                 f"{flag.where}, then: sudo systemctl daemon-reload",
             )
+
+
+def _file(now: DaemonState) -> Json:
+    try:
+        return parse(now.daemon_json or "")
+    except NotAnObjectError:  # a problem of its own
+        return {}
 
 
 def _one_place(given: tuple[Flag, ...], twice: dict[Flag, str]) -> str:
@@ -146,8 +158,9 @@ def _swarm(now: DaemonState, effective: Mapping[str, Any]) -> Iterator[tuple[str
             "Docker swarm",
             f"this host is a node of a swarm (state: {state})",
             "no live-restore, with which dockerd does not start in a swarm",
-            "set docker.live_restore = False for this host (a restart of Docker then restarts its "
-            "containers), or have the swarm's owner take the host out of the swarm",
+            "set docker.live_restore = False for this host (a restart of Docker then ends its "
+            "containers, and starts those again that have a restart policy), or have the swarm's "
+            "owner take the host out of the swarm",
         )
 
 
