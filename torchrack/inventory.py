@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
 
 
 def _note(
-    groups: Mapping[str, Any], fleet: Iterable[FleetHost], inventory: Path, lock: str | Path | None
+    groups: Mapping[str, Any], fleet: Sequence[FleetHost], inventory: Path, lock: str | Path | None
 ) -> None:
     """Tell each host where its inventory and its lock are, and what its groups say.
 
@@ -107,6 +107,7 @@ def _note(
     }
     for one in fleet:
         keep(inventory, one.name, one.settings)
+    same_server.keep(inventory, {one.name: one.data for one in fleet})
     for entries in groups.values():
         for name, data in entries:
             data.update(plain[name] | files)

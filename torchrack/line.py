@@ -149,6 +149,19 @@ class _Channel(paramiko.Channel):
 
 def lost(host: Any) -> str:
     """Return what became of the connection of one of pyinfra's hosts; empty where it is alive."""
-    client = getattr(getattr(host, "connector", None), "client", None)
-    transport = client.get_transport() if client else None
+    transport = _transport(host)
     return transport.ended if isinstance(transport, Transport) else ""
+
+
+def host_key(host: Any) -> str:
+    """Return the key that one of pyinfra's hosts has shown, type and base64; empty without one."""
+    transport = _transport(host)
+    if not isinstance(transport, Transport):
+        return ""
+    key = transport.get_remote_server_key()
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def _transport(host: Any) -> Any:
+    client = getattr(getattr(host, "connector", None), "client", None)
+    return client.get_transport() if client else None

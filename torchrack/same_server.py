@@ -1,5 +1,9 @@
 """One server under two names of an inventory: by addresses and pinned keys, and by what it says.
 
+A command that is limited to one of the names asks that one alone. What the server says is then held
+against the keys that are pinned for the others, and not against their names: another inventory may
+give the name to another server, and a renamed host has kept its key.
+
 Two runs would work on one dpkg, and each would remove the containers that only the other declares.
 """
 
@@ -9,7 +13,7 @@ import ipaddress
 import re
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from paramiko import HostKeys
 
 from torchrack.errors import Problem
 from torchrack.facts.survey import Survey
+from torchrack.stamp import STAMP
 
 Hosts = Mapping[str, Mapping[str, Any]]
 """Names with their connection data."""
@@ -36,6 +41,26 @@ _CLONED = (
     "if they are two servers, one is a copy of the other: at its console, as root, "
     f"{NEW_KEYS}; then pin its new key"
 )
+
+_fleets: dict[str, Hosts] = {}
+"""Inventory to all of its hosts, as it was checked."""
+
+
+def keep(inventory: Path, hosts: Hosts) -> None:
+    """Keep the hosts of an inventory that was checked, for commands that are limited to some."""
+    _fleets[str(inventory)] = hosts
+
+
+def fleet_of(data: Iterable[Mapping[str, Any]]) -> Hosts:
+    """Return all hosts of the inventories that hosts come from.
+
+    Args:
+        data: data of the hosts, with what :func:`torchrack.inventory.check_fleet` noted in it.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for inventory in dict.fromkeys(str(one.get("_inventory_file")) for one in data):
+        found |= _fleets.get(inventory, {})
+    return found
 
 
 def problems(hosts: Hosts) -> list[Problem]:
@@ -130,16 +155,95 @@ def _pins(file: Path) -> Iterable[tuple[str, list[str]]]:
             yield " ".join(fields[1:3]), fields[0].split(",")
 
 
+def _pinned_as(data: Mapping[str, Any]) -> str:
+    address, port = data.get("ssh_hostname"), data.get("ssh_port")
+    return str(address) if port == 22 else f"[{address}]:{port}"
+
+
 def _has(data: Mapping[str, Any], places: Iterable[tuple[str, str]]) -> bool:
     """Whether a key is pinned for a host: its name in its own file, which may be hashed."""
-    address, port = data.get("ssh_hostname"), data.get("ssh_port")
-    name = str(address) if port == 22 else f"[{address}]:{port}"
+    name = _pinned_as(data)
     own = str(data.get("ssh_known_hosts_file"))
     return any(
         file == own
         and listed == (HostKeys.hash_host(name, listed) if listed.startswith("|1|") else name)
         for file, listed in places
     )
+
+
+def refusals(found: Mapping[str, Survey], hosts: Hosts) -> list[Problem]:
+    """Return a problem for each name whose server is another name's as well.
+
+    Args:
+        found: what each host said that was asked.
+        hosts: all hosts of the inventory, with their connection data.
+    """
+    said = by_answers(found)
+    names = {problem.where for problem in said}
+    return said + [one for one in by_keys(found, hosts) if one.where not in names]
+
+
+def by_keys(found: Mapping[str, Survey], hosts: Hosts) -> list[Problem]:
+    """Return a problem for each host that has a key by which another host is known.
+
+    That is a key of its own sshd, or the one that its last deploy was let in by. A second sshd has
+    another key than the first, and a deploy by either leaves its trace for the other.
+
+    Args:
+        found: what each host said that was asked.
+        hosts: all hosts of the inventory, with their connection data.
+    """
+    evidence = {name: _evidence(one) for name, one in found.items()}
+    known = _owners(hosts, {key for keys in evidence.values() for key in keys})
+    problems = []
+    for name, keys in evidence.items():
+        for key, (how, way_out) in keys.items():
+            there = (one for one in known.get(key, ()) if one != name)
+            others = [one for one in there if not _apart(found[name], found.get(one))]
+            if others:
+                text = f"the server that {', '.join(others)} is: {key.split()[0]} {how} it"
+                fix = f"{_TAKE_OUT}; {way_out.format(name=name)}"
+                problems.append(Problem(name, "Server", text, _NEEDED, fix))
+                break
+    return problems
+
+
+def _evidence(one: Survey) -> dict[str, tuple[str, str]]:
+    """The keys that a server is known by, with how each was found and what else may be the case."""
+    hardware, _, key = one.stamped.partition(" ")
+    # The stamp on a copy of a server is the other's.
+    stamped = bool(key and one.machine) and hardware == one.hardware
+    said = f"(in its {STAMP}: its last deploy came by that host key) is pinned for"
+    fix = f"if {{name}} is a server of its own now, on it: sudo mv {STAMP} /root/, then run again"
+    found = {key: (said, fix)} if stamped else {}
+    own = "(a host key in its /etc/ssh) is pinned for", _CLONED
+    return found | dict.fromkeys(one.keys, own)
+
+
+def _apart(one: Survey, other: Survey | None) -> bool:
+    """Whether two answers of one run show that they are two servers."""
+    return bool(other and one.boot and other.boot and one.boot != other.boot)
+
+
+def _owners(hosts: Hosts, keys: Collection[str]) -> dict[str, list[str]]:
+    """Return those of the keys that are pinned for hosts, with these hosts.
+
+    Hundreds of hosts have hundreds of keys: places are looked up, and only hashed ones tried.
+    """
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, data in hosts.items():
+        places[str(data.get("ssh_known_hosts_file")), _pinned_as(data)].append(name)
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in {file for file, _ in places}:
+        for key, listed in _pins(Path(file).expanduser()):
+            if key not in keys:
+                continue
+            for place in listed:
+                if place.startswith("|1|"):
+                    found[key] += (n for n, data in hosts.items() if _has(data, [(file, place)]))
+                else:
+                    found[key] += places.get((file, place), ())
+    return {key: list(dict.fromkeys(names)) for key, names in found.items()}
 
 
 def by_answers(found: Mapping[str, Survey]) -> list[Problem]:

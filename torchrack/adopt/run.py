@@ -16,7 +16,7 @@ from torchrack.adopt.candidate import Place
 from torchrack.adopt.found import Found, find
 from torchrack.adopt.model import Proposal
 from torchrack.adopt.propose import propose, sections
-from torchrack.errors import Problem, TorchrackError
+from torchrack.errors import HostError, Problem, TorchrackError
 from torchrack.hosts_file import Entry, proposing
 from torchrack.inventory import FleetHost
 from torchrack.onboard import pins
@@ -24,7 +24,7 @@ from torchrack.onboard.credentials import Given
 from torchrack.onboard.login import first_login
 from torchrack.onboard.model import Newcomer
 from torchrack.preflight.remote import ask
-from torchrack.same_server import Hosts
+from torchrack.same_server import Hosts, refusals
 from torchrack.settings.check import check_settings
 
 
@@ -86,7 +86,7 @@ def adopt(
         told: hears what is going on.
 
     Raises:
-        HostError: no login, or no answer.
+        HostError: no login, no answer, or a server that the fleet has under another name.
         TorchrackError: the deploy file can't be loaded.
     """
     newcomer, place = wish.newcomer, wish.place
@@ -100,6 +100,9 @@ def adopt(
             first_login(newcomer, wish.given, known, settings=host.settings)
         )
         facts = ask(session)
+        fleet = {place.name: host.data, **wish.others}
+        if twins := refusals({place.name: facts.survey}, fleet):
+            raise HostError(twins[0])
         found = find(session, facts)
         proposal = propose(found)
         for name, text in proposal.files.items():

@@ -25,13 +25,13 @@ from torchrack.drift.probes.subject import subject_of
 from torchrack.drift.stand_in import HostStandIn, StateStandIn
 from torchrack.errors import HostError, Problem
 from torchrack.facts.answers import Answers, Output, Request
-from torchrack.facts.stamp import STAMP
 from torchrack.facts.survey import HostSurvey, Survey
 from torchrack.inventory import FleetHost
 from torchrack.lock.fleet import lock_of
 from torchrack.remote import Session, across, unknown
 from torchrack.run import ALWAYS, Stage, name_of, stages_of
-from torchrack.same_server import by_answers
+from torchrack.same_server import fleet_of, refusals
+from torchrack.stamp import STAMP
 
 ROUNDS = 8
 """Trips to a host before its check is given up: each operation asks for one or two facts."""
@@ -75,7 +75,8 @@ def check(
         outcomes = _all(checker, fleet, answered, seconds)
     if checker.asked:
         memory.remember(file, {**checker.recalled, **checker.asked})
-    doubles = {one.where: _untold(one, "double", "unknown") for one in by_answers(checker.surveys)}
+    refused = refusals(checker.surveys, fleet_of(host.data for host in fleet))
+    doubles = {one.where: _untold(one, "double", "unknown") for one in refused}
     return Result(
         fleet=inventory,
         started=started,

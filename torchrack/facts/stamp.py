@@ -9,8 +9,7 @@ from pyinfra.api.facts import FactBase
 
 from torchrack.docker.client import ENGINE
 from torchrack.driver import read_loaded
-
-STAMP = "/etc/torchrack/deployed.json"
+from torchrack.stamp import STAMP
 
 
 @dataclass(frozen=True)

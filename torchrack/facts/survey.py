@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from torchrack.stamp import STAMP
+
 NVIDIA = "10de"
 
 
@@ -40,6 +42,11 @@ class Survey:
         machine: /etc/machine-id, which copies of one image may share; "": not known.
         boot: the id of this boot of the kernel and of init's PID namespace, which containers on
             one kernel have each for themselves; "": not known.
+        hardware: a hash of its machine-id and the firmware's UUID: copies of one image differ in
+            the second; "": not known.
+        keys: its own host keys, type and base64 of each.
+        stamped: the server that the stamp was written for: its ``hardware``, and the host key that
+            the deploy was let in by, as ``keys`` has them; "": not said.
     """
 
     os: str
@@ -51,6 +58,9 @@ class Survey:
     nvidia: tuple[PciFunction, ...] = field(default=())
     machine: str = ""
     boot: str = ""
+    hardware: str = ""
+    keys: tuple[str, ...] = ()
+    stamped: str = ""
 
     @property
     def gpus(self) -> tuple[PciFunction, ...]:
@@ -69,7 +79,7 @@ class Survey:
 
 
 class HostSurvey(FactBase[Survey]):
-    """Operating system, architecture, kernel, login, and NVIDIA's functions on the PCI bus."""
+    """What a host is, which server it is, and NVIDIA's functions on the PCI bus."""
 
     def command(self) -> str:
         """Read os-release, dpkg, uname and sysfs; lspci need not be installed."""
@@ -81,19 +91,25 @@ class HostSurvey(FactBase[Survey]):
             "echo machine=$(grep -x '[0-9a-f]*' /etc/machine-id 2>/dev/null); "
             "boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) && "
             'echo "boot=$boot $(readlink /proc/1/ns/pid 2>/dev/null)"; '
+            "echo hardware=$(cat /etc/machine-id /sys/class/dmi/id/product_uuid 2>/dev/null "
+            "| sha256sum 2>/dev/null | cut -c1-16); "
+            "sed -nE 's/^((ssh|ecdsa|sk)-[^ ]+ [^ ]+).*/key=\\1/p' "
+            "/etc/ssh/ssh_host_*_key.pub 2>/dev/null; "
+            f'sed -nE \'s/^  "server": "([^"]+)".*/stamped=\\1/p\' {STAMP} 2>/dev/null; '
             "for d in /sys/bus/pci/devices/*; do "
             '[ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] && '
             'echo "pci=${d##*/} $(cat "$d/device") $(cat "$d/class")"; done; true'
         )
 
     def process(self, output: list[str]) -> Survey:
-        """Parse ``key=value`` lines; ``pci`` occurs any number of times."""
+        """Parse ``key=value`` lines; ``pci`` and ``key`` occur any number of times."""
         pairs = [line.split("=", 1) for line in output if "=" in line]
-        values = {key: value for key, value in pairs if key != "pci"}
+        values = {key: value for key, value in pairs if key not in ("pci", "key")}
         functions = [value.split() for key, value in pairs if key == "pci"]
         try:
             return Survey(
                 **values,
+                keys=tuple(value for key, value in pairs if key == "key"),
                 nvidia=tuple(
                     PciFunction(address, device.removeprefix("0x"), class_.removeprefix("0x"))
                     for address, device, class_ in functions

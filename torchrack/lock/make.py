@@ -18,7 +18,7 @@ from torchrack.lock.resolve import Locked, Part, Question, lock_host
 from torchrack.preflight.facts import HostFacts
 from torchrack.preflight.remote import ask
 from torchrack.remote import Session, across
-from torchrack.same_server import by_answers
+from torchrack.same_server import refusals
 
 
 @dataclass
@@ -83,7 +83,8 @@ def make(
         else:
             asked[name] = answer
             made.loaded[name] = answer.facts.loaded_driver
-    for problem in by_answers({name: one.facts.survey for name, one in asked.items()}):
+    surveys = {name: one.facts.survey for name, one in asked.items()}
+    for problem in refusals(surveys, {host.name: host.data for host in fleet}):
         made.problems.append(problem)
         del asked[problem.where]
     images = FleetImages(

@@ -12,10 +12,11 @@ import fnmatch
 from torchrack import persistence
 from torchrack.apt.repository import KEYRINGS, SOURCES
 from torchrack.docker import engine
-from torchrack.facts import certificates, docker, stamp
+from torchrack.facts import certificates, docker
 from torchrack.images import registry_access
 from torchrack.operations import clock, sshd, upgrades
 from torchrack.sshd.options import DROP_IN
+from torchrack.stamp import STAMP
 from torchrack.toolkit import PACKAGES as TOOLKIT
 from torchrack.workloads import workload
 
@@ -56,7 +57,7 @@ PACKAGES = (*ENGINE, *TOOLKIT)
 
 _MERGED = (docker.DAEMON_JSON,)
 """Files that we share with others, key by key."""
-_OWN = (docker.OWNED, docker.TAKEN, stamp.STAMP, workload.SUPERVISOR, workload.STATE)
+_OWN = (docker.OWNED, docker.TAKEN, STAMP, workload.SUPERVISOR, workload.STATE)
 """Below our folders; named so that a change of theirs is noticed here."""
 _REBUILT = ("/boot/initrd.img-*", "/etc/ssl/certs/*", *CDI)
 """Made by tools of the system from our files, and made again when those are gone."""

@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+from pyinfra.api.exceptions import FactProcessError
+
 from torchrack.base.held_back import table
 from torchrack.facts.containers import UNIT_MARK
 from torchrack.facts.docker import DAEMON_JSON, OWNED
@@ -17,7 +19,7 @@ from torchrack.facts.images import PULLED, Images
 from torchrack.facts.nvidia import GpuProcesses
 from torchrack.facts.packages import Packages
 from torchrack.facts.sshd import ARMED
-from torchrack.facts.stamp import STAMP
+from torchrack.facts.survey import HostSurvey
 from torchrack.images.registry_access import ca_paths
 from torchrack.offboard import brought
 from torchrack.offboard.model import Container, Presence, Unit, Volume
@@ -25,6 +27,7 @@ from torchrack.operations.files import ORIGINALS, WRITTEN, render
 from torchrack.remote import Session, unknown
 from torchrack.sections import sections
 from torchrack.settings.model import Settings
+from torchrack.stamp import STAMP
 from torchrack.workloads.workload import DIRECTORY, LABEL, UNITS
 
 PURGING = "/var/lib/torchrack/purging"
@@ -42,7 +45,7 @@ def look(session: Session) -> Presence:
     answer = session.run(script(session.host.settings), seconds=240)
     try:
         return parse(answer.out)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (FactProcessError, ValueError, KeyError, IndexError, TypeError) as error:
         found = f"an answer that makes no sense ({error})"
         raise unknown(session.host, found, "look at the host") from error
 
@@ -54,6 +57,7 @@ def script(settings: Settings) -> str:
     names = [*PATTERNS, *brought.PACKAGES, *table().kernel]
     return render(
         "offboard/look.sh.j2",
+        survey=HostSurvey().command(),
         unit_mark=UNIT_MARK,
         units=UNITS,
         armed=ARMED,
@@ -89,6 +93,7 @@ def parse(lines: Iterable[str]) -> Presence:
     pulled = [f"pulled\t{line}" for line in parts["pulled"]]
     return Presence(
         user=parts["user"][0],
+        survey=HostSurvey().process(parts["survey"]) if "survey" in parts else None,
         units=tuple(_unit(line) for line in parts["units"]),
         armed=bool(parts["armed"]),
         docker="".join(parts["docker"][:1]),

@@ -8,6 +8,7 @@ from typing import Literal
 from torchrack.errors import Problem
 from torchrack.facts.images import ImageStore
 from torchrack.facts.packages import Package
+from torchrack.facts.survey import Survey
 from torchrack.nvidia_smi import Process
 
 
@@ -84,6 +85,7 @@ class Presence:
 
     Args:
         user: the account that logged in.
+        survey: which server it is.
         units: our workloads' units.
         armed: an sshd configuration of ours waits for its proof.
         docker: ActiveState of docker.service, empty where there is none.
@@ -108,6 +110,7 @@ class Presence:
     """
 
     user: str = ""
+    survey: Survey | None = None
     units: tuple[Unit, ...] = ()
     armed: bool = False
     docker: str = ""

@@ -14,6 +14,7 @@ from torchrack.offboard import packages, scripts
 from torchrack.offboard.brought import ACCESS
 from torchrack.offboard.daemon_json import without_ours
 from torchrack.offboard.model import Options, Plan, Presence, Step
+from torchrack.same_server import fleet_of, refusals
 from torchrack.settings.workloads import NAME
 from torchrack.sshd.options import DROP_IN
 from torchrack.workloads.workload import LABEL, external
@@ -28,6 +29,8 @@ def plan(host: FleetHost, now: Presence, options: Options) -> Plan:
         options: what was asked for.
     """
     found = [*_problems(host.name, now, options)]
+    if now.survey:  # what the server runs would be the other name's
+        found += refusals({host.name: now.survey}, fleet_of([host.data]))
     if found:
         return Plan(host.name, (), (), tuple(found))
     steps = [

@@ -13,13 +13,16 @@ from torchrack.context import current_host
 from torchrack.difference import differs
 from torchrack.facts.files import Files
 from torchrack.facts.gather import gather
-from torchrack.facts.stamp import STAMP, InstalledVersions
+from torchrack.facts.stamp import InstalledVersions
+from torchrack.line import host_key
 from torchrack.operations import files
 from torchrack.operations.declared import noted
 from torchrack.operations.guard import Commands, operation
 from torchrack.settings import Settings
+from torchrack.stamp import STAMP
 from torchrack.stamp import content as stamp
 from torchrack.stamp import origin as stamp_origin
+from torchrack.survey import survey
 
 _OWNERSHIP = ("644", "root", "root")
 NAME = "Write down what was deployed"
@@ -54,9 +57,18 @@ def deployed(*, settings: Settings, repository: Path) -> Commands:
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     yield from files.put._inner(
         dest=STAMP,
-        content=stamp.text(wanted, who=stamp_origin.person(), when=when),
+        content=stamp.text(wanted, who=stamp_origin.person(), when=when, server=_server()),
         report=False,  # another commit or time is no difference of the host
     )
+
+
+def _server() -> str:
+    """Which server this is, and the host key that let this run in; empty where it is not known.
+
+    A server can be known by several keys, and its other names by the others.
+    """
+    key = host_key(current_host())
+    return f"{survey().hardware} {key}" if key else ""
 
 
 def _operations(found: str) -> dict[str, str]:

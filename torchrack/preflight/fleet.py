@@ -100,7 +100,9 @@ def _check_all(state: State) -> Result:
     with ThreadPoolExecutor(min(len(hosts), AT_ONCE) or 1) as pool:
         for problems in pool.map(one, hosts):
             result.problems += problems
-    result.problems += same_server.by_answers(surveys)
+    result.problems += same_server.refusals(
+        surveys, {host.name: host.data.dict() for host in state.inventory}
+    )
     for names in same_server.copies(surveys):
         logger.warning(
             f"{', '.join(names)}: servers of their own with one machine-id, as copies of one image "

@@ -9,7 +9,7 @@ from torchrack.inventory import FleetHost
 from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
 from torchrack.preflight.script import script
 from torchrack.remote import Session, across, unknown
-from torchrack.same_server import by_answers
+from torchrack.same_server import fleet_of, refusals
 from torchrack.settings import Preflight
 from torchrack.settings.model import Settings, merge
 
@@ -25,7 +25,8 @@ def gather(
     """
     found = across(hosts, ask, answered)
     surveys = {name: one.survey for name, one in found.items() if isinstance(one, HostFacts)}
-    return found | {problem.where: problem for problem in by_answers(surveys)}
+    fleet = fleet_of(host.data for host in hosts)
+    return found | {problem.where: problem for problem in refusals(surveys, fleet)}
 
 
 def ask(session: Session) -> HostFacts:

@@ -14,6 +14,9 @@ from torchrack.settings import Settings
 SCHEMA = 1
 _SUM = "sha256"
 """Key of the hash of all the rest."""
+_SERVER = "server"
+"""Key of which server it is. It is written with the rest, and no reason to write: what an earlier
+version has deployed stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def is_current(stamp: str, wanted: dict[str, Any]) -> bool:
     if not is_genuine(stamp):
         return False
     found = json.loads(stamp)
-    about = ("who", "when", _SUM)
+    about = ("who", "when", _SERVER, _SUM)
     return {key: value for key, value in found.items() if key not in about} == wanted
 
 
@@ -104,13 +107,14 @@ def _sum(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def text(wanted: dict[str, Any], *, who: str, when: str) -> str:
+def text(wanted: dict[str, Any], *, who: str, when: str, server: str = "") -> str:
     """Return the stamp as it is written.
 
     Args:
         wanted: what :func:`content` returned.
         who: user and machine that deployed.
         when: the time, ISO 8601 in UTC.
+        server: which server it is, for :mod:`torchrack.same_server`; empty: not known.
     """
-    data = {**wanted, "who": who, "when": when}
+    data = {**wanted, "who": who, "when": when} | ({_SERVER: server} if server else {})
     return json.dumps({**data, _SUM: _sum(data)}, indent=2) + "\n"

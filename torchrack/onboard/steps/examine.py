@@ -10,7 +10,6 @@ from torchrack.contract.conflicts import conflict_problems
 from torchrack.contract.model import Contract
 from torchrack.contract.plan import Planned, plan
 from torchrack.errors import HostError, ProblemsError
-from torchrack.facts.stamp import STAMP
 from torchrack.inventory import FleetHost
 from torchrack.lock.fleet import exact, lock_of
 from torchrack.lock.fleet import problems as lock_problems
@@ -23,6 +22,8 @@ from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
 from torchrack.preflight.script import script
 from torchrack.preflight.secrets import unreadable
 from torchrack.preflight.subject import Subject
+from torchrack.same_server import refusals
+from torchrack.stamp import STAMP
 from torchrack.stamp.content import value
 
 
@@ -43,6 +44,8 @@ def facts(work: Work) -> Said:
 def preflight(work: Work) -> Said:
     """Find everything that would stop a deploy, all at once."""
     problems = check(work.subject) + unreadable(work.name, work.host.settings)
+    fleet = {work.name: work.host.data, **work.joining.others}
+    problems += refusals({work.name: work.facts.survey}, fleet)
     if problems:
         raise ProblemsError(f"{len(problems)} problem(s) are in the way.", problems)
     return work.seen("nothing is in the way of a deploy")
