@@ -1,6 +1,7 @@
 """What a deploy would change on a server, by the drift check's own evaluation. Nothing is changed.
 
-The server is locked in thought alone, as ``torchrack lock`` would lock it with these settings.
+The server is locked in thought alone, as ``torchrack lock`` would lock it with these settings. No
+registry is asked: a tag of the catalog that the fleet's lock does not have yet stays unknown.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyinfra.context import ctx_state
@@ -31,7 +32,10 @@ from torchrack.facts.answers import Answers, Request
 from torchrack.facts.survey import HostSurvey
 from torchrack.inventory import FleetHost
 from torchrack.lock import apply
-from torchrack.lock.model import Group, Lock
+from torchrack.lock.asked import tagged
+from torchrack.lock.file import shown
+from torchrack.lock.fleet import lock_of
+from torchrack.lock.model import Group, Lock, LockedImage
 from torchrack.lock.resolve import Question, lock_host
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
@@ -40,6 +44,7 @@ from torchrack.preflight.subject import Subject
 from torchrack.remote import Session, unknown
 from torchrack.run import ALWAYS, name_of, stages_of
 from torchrack.settings.docker import Docker
+from torchrack.settings.model import Settings
 from torchrack.workloads.workload import LABEL
 
 ROUNDS = 8
@@ -54,6 +59,7 @@ class Ahead:
         problems: what would keep it from beginning, or from being locked.
         stops: where it would stop, unless an earlier stage of it mends that.
         changes: what it would change, as the drift check tells it.
+        unknown: what can't be said before the server is locked.
         docker: what becomes of the running engine and its containers; empty: nothing.
         seconds: how long it took to find out.
     """
@@ -61,6 +67,7 @@ class Ahead:
     problems: tuple[Problem, ...] = ()
     stops: tuple[Finding, ...] = ()
     changes: tuple[Finding, ...] = ()
+    unknown: tuple[Problem, ...] = ()
     docker: str = ""
     seconds: float = 0.0
 
@@ -79,7 +86,7 @@ def look_ahead(
 
     Raises:
         HostError: the server did not answer.
-        TorchrackError: the deploy file can't be loaded.
+        TorchrackError: the deploy file can't be loaded, or the fleet's lock is none.
     """
     begun = time.monotonic()
     asked = time.time()
@@ -96,9 +103,15 @@ def look_ahead(
         group = error.problem
     if isinstance(group, Problem):
         return Ahead((*problems, group), seconds=time.monotonic() - begun)
-    lock = Lock(schema=1, groups=(group,))
-    exact = FleetHost(host.name, host.data, apply.exact(host.settings, lock, group))
-    findings = _findings(session, exact, group, deploy_file, inventory)
+    images = _locked_images(host)
+    known = without_unlocked(host.settings, images)
+    lock = Lock(schema=1, images=images, groups=(group,))
+    exact = FleetHost(host.name, host.data, apply.exact(known, lock, group))
+    findings = tuple(
+        one
+        for one in _findings(session, exact, group, deploy_file, inventory)
+        if not _was_left_out(one, host.settings, known)
+    )
     joins = {one.id.removeprefix("base.") for one in findings if one.stage == "base"}
     stops = tuple(
         one
@@ -110,9 +123,71 @@ def look_ahead(
         tuple(problems),
         stops,
         tuple(one for one in findings if one not in stops),
+        tuple(not_locked(host, images, inventory)),
         after_merge(found, exact.settings.docker),
         time.monotonic() - begun,
     )
+
+
+def _locked_images(host: FleetHost) -> dict[str, LockedImage]:
+    """What the fleet's lock says of tags; other members may have them in their catalogs."""
+    lock = lock_of(host.data) if "_lock_file" in host.data else None
+    return dict(lock.images) if lock else {}
+
+
+def without_unlocked(settings: Settings, images: Collection[str]) -> Settings:
+    """Return settings without the images whose digest is not known, and what runs on them.
+
+    Args:
+        settings: what is proposed.
+        images: the tags whose digest is known.
+    """
+    catalog = {
+        name: ref for name, ref in settings.images.catalog.items() if "@" in ref or ref in images
+    }
+    workloads = [one for one in settings.workloads.containers if one.image in catalog]
+    return replace(
+        settings,
+        images=settings.images.changed(catalog=catalog),
+        workloads=settings.workloads.changed(containers=workloads),
+    )
+
+
+def _was_left_out(finding: Finding, all_: Settings, known: Settings) -> bool:
+    """Whether a finding is about a workload that was only left out: it is declared."""
+    left = {one.name for one in all_.workloads.containers}
+    left -= {one.name for one in known.workloads.containers}
+    return any(finding.id.startswith(f"workloads.container:{name}.") for name in left)
+
+
+def not_locked(host: FleetHost, images: Collection[str], inventory: Path) -> list[Problem]:
+    """Return a problem for each tag whose digest is not known.
+
+    Args:
+        host: the server with the settings that it would have.
+        images: the tags whose digest is known.
+        inventory: the inventory's path.
+    """
+    settings = host.settings
+    file = shown(host.data.get("_lock_file") or "the lock")
+    problems = []
+    for reference in tagged(settings):
+        if reference in images:
+            continue
+        names = {name for name, ref in settings.images.catalog.items() if ref == reference}
+        users = [one.name for one in settings.workloads.containers if one.image in names]
+        about = f" and with the workload(s) {', '.join(users)}" if users else ""
+        problems.append(
+            Problem(
+                host.name,
+                f"Image {reference}",
+                f"no digest in {file}",
+                "the digest that its tag means",
+                f"what a deploy does with it{about} is not known before the server is in the "
+                f"fleet, and locked: torchrack lock {shown(inventory)}",
+            )
+        )
+    return problems
 
 
 def _is_mended(finding: Finding, inventory: Path) -> bool:

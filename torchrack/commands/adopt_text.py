@@ -118,6 +118,7 @@ def as_data(made: Adopted, *, settings: str, hosts: str, written: Sequence[str])
             "docker": ahead.docker,
             "stops": [_finding(one) | {"fix": one.fix} for one in ahead.stops],
             "changes": [_finding(one) for one in ahead.changes],
+            "unknown": [asdict(one) for one in ahead.unknown],
         },
         "written": list(written),
     }
@@ -140,6 +141,9 @@ def _ahead(console: Console, ahead: Ahead) -> None:
     if ahead.stops:
         _section(console, "Where a deploy would stop, unless an earlier stage of it mends that")
         _lines(console, [f"{one.what}: found {one.actual}. {one.fix}" for one in ahead.stops])
+    if ahead.unknown:
+        _section(console, "What can't be known yet")
+        _lines(console, [str(one).partition(": ")[2] for one in ahead.unknown])
     if ahead.docker:
         _section(console, "Docker, at the next deploy")
         _lines(console, [ahead.docker])
@@ -151,7 +155,7 @@ def _ahead(console: Console, ahead: Ahead) -> None:
             told = f"{one.what} ({one.id.partition('.')[2]})"
             table.add_row(*map(printable, (one.stage, told, one.actual, one.expected)))
         console.print(table)
-    elif not (ahead.problems or ahead.stops):
+    elif not (ahead.problems or ahead.stops or ahead.unknown):
         _section(console, "The next deploy would change nothing")
 
 
