@@ -45,6 +45,10 @@ class HostError(TorchrackError):
         self.problem = problem
 
 
+class StageError(HostError):
+    """One host can't go on: whatever else its stage declares, this has to be settled before."""
+
+
 class ProblemsError(TorchrackError):
     """Problems found before any change was made; ``problems`` holds all of them."""
 

@@ -24,7 +24,11 @@ from tests.unit.plan import Plan
 from tests.unit.test_preflight_checks import SURVEY
 from tests.unit.workload_cases import NOTEBOOK, REFERENCE, declared, found
 from torchrack.adopt.containers import _mounts
+from torchrack.drift.evaluate import Context, evaluate
+from torchrack.drift.stand_in import StateStandIn
+from torchrack.errors import Problem, StageError
 from torchrack.facts import volumes as facts
+from torchrack.facts.answers import Answers
 from torchrack.facts.containers import Volume
 from torchrack.facts.volumes import Origin
 from torchrack.inventory import FleetHost
@@ -32,6 +36,7 @@ from torchrack.offboard.look import _container, parse
 from torchrack.offboard.model import Options
 from torchrack.offboard.plan import plan as offboard
 from torchrack.operations import containers
+from torchrack.operations.guard import Commands, operation
 from torchrack.preflight.checks import storage
 from torchrack.preflight.facts import HostFacts
 from torchrack.preflight.subject import Subject
@@ -125,6 +130,39 @@ def test_the_stage_refuses_before_it_changes_anything(plan: Plan, monkeypatch: A
     )
     assert command.startswith("false")
     assert "that Torchrack has not made" in command
+
+
+def test_what_differs_beside_it_names_it_before_a_deploy() -> None:
+    """``drift fix`` would be refused for the rest of the stage as well, and leaves it alone."""
+
+    def workloads() -> None:
+        refusing(name="Remove what is not declared")
+        differing(name="Run shell")
+
+    def images() -> None:
+        differing(name="Pull images")
+
+    workloads.__module__, images.__module__ = "tasks.workloads", "tasks.images"
+    host = StateStandIn([FleetHost("gpu01", {}, merge([]))], Path("deploy.py")).hosts["gpu01"]
+    seen = evaluate((images, workloads), Answers("gpu01"), Context(host, "x.py", None))
+    fix = {one.what: one.fix for one in seen.findings}
+    run = "torchrack deploy x.py --limit gpu01 --only"
+    assert fix["Run shell"].startswith("say that it is meant; then ")
+    assert fix["Run shell"].endswith(f"{run} workloads,stamp")
+    assert fix["Pull images"] == f"{run} images,stamp"
+
+
+@operation
+def refusing() -> Commands:
+    """Refuse as the stage does for a volume."""
+    raise StageError(Problem("gpu01", "Volume results", "theirs", "ours", "say that it is meant"))
+    yield ""
+
+
+@operation
+def differing() -> Commands:
+    """Change something."""
+    yield "true"
 
 
 def test_an_external_volume_is_neither_made_nor_given_to_the_user() -> None:

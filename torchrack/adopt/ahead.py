@@ -191,8 +191,8 @@ def not_locked(host: FleetHost, images: Collection[str], inventory: Path) -> lis
 
 
 def _is_mended(finding: Finding, inventory: Path) -> bool:
-    """Whether a deploy does it by itself."""
-    return finding.fix == fixes.deploy(str(inventory), finding.host, finding.stage)
+    """Whether a deploy does it by itself, once it gets as far."""
+    return finding.fix.endswith(fixes.deploy(str(inventory), finding.host, finding.stage))
 
 
 def _is_joined(finding: Finding, joins: set[str]) -> bool:

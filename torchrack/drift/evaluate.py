@@ -14,7 +14,7 @@ from torchrack.drift import fixes
 from torchrack.drift.model import Class, Finding
 from torchrack.drift.severity import severity_of
 from torchrack.drift.stand_in import HostStandIn
-from torchrack.errors import HostError, Problem
+from torchrack.errors import HostError, Problem, StageError
 from torchrack.facts import answers
 from torchrack.facts.answers import Answers, FactError, Missing, Request
 from torchrack.operations import declared
@@ -83,27 +83,41 @@ def _stage(stage: Stage, context: Context, result: Evaluation) -> None:
     except Exception as error:
         _note(result, name, _told(name, context, "stage", _fault(context, error), error))
         return
+    before = ""
     for operation in operations:
-        _operation(name, operation, context, result)
+        refused = _operation(name, operation, context, result, before)
+        if isinstance(refused, StageError):
+            before = before or refused.problem.fix
 
 
-def _operation(stage: str, operation: Declared, context: Context, result: Evaluation) -> None:
+def _operation(
+    stage: str, operation: Declared, context: Context, result: Evaluation, before: str
+) -> Exception | None:
+    """Look at one operation; return the error by which it refuses.
+
+    Args:
+        stage: the stage's name.
+        operation: the operation.
+        context: the host.
+        result: takes the findings.
+        before: what has to be done before a deploy gets as far; empty: nothing.
+    """
     try:
         with difference.collecting() as heard:
             command = next(iter(operation.generator(**operation.arguments)), None)
     except Missing as missing:
         result.missing.append(missing.request)
-        return
+        return None
     if command is None:
-        return
+        return None
     refused = None
     if isinstance(command, Refusal):
         error = command.error
         problem = error.problem if isinstance(error, HostError) else _fault(context, command)
         _note(result, stage, _told(stage, context, operation.name, problem, error))
         if not isinstance(error, HostError) or isinstance(error, FactError):
-            return
-        refused = problem
+            return error
+        refused = error
     # The stamp does not write itself down, and says of commits and settings nothing here.
     kind = "drift" if stage == "stamp" else _kind(operation, context)
     if not heard and refused is None and stage != "stamp":
@@ -111,8 +125,12 @@ def _operation(stage: str, operation: Declared, context: Context, result: Evalua
         heard = [Difference(_slug(operation.name), "", expected="as declared", actual=actual)]
     for one in heard:
         finding = _finding(stage, operation, one, kind, context)
-        # A deploy would refuse as well: what mends it is what the refusal says.
-        _note(result, stage, replace(finding, fix=refused.fix) if refused else finding)
+        if refused:  # a deploy would refuse as well: what helps is what the refusal says
+            finding = replace(finding, fix=refused.problem.fix)
+        elif before:
+            finding = replace(finding, fix=f"{before}; then {finding.fix}")
+        _note(result, stage, finding)
+    return refused
 
 
 def _kind(operation: Declared, context: Context) -> Class:

@@ -17,7 +17,7 @@ from pyinfra.api.host import Host
 from torchrack.context import current_host
 from torchrack.difference import differs
 from torchrack.docker.client import BY_HAND
-from torchrack.errors import HostError, Problem
+from torchrack.errors import HostError, Problem, StageError
 from torchrack.facts.containers import Found, Workloads
 from torchrack.facts.gather import gather
 from torchrack.operations import files
@@ -63,7 +63,7 @@ def only_declared(*, workloads: Sequence[Workload], images: dict[str, str]) -> C
     for one in workloads:
         problems += [] if is_at_rest(one, found) else mounts.problems(host.name, one, found.away)
     if problems:
-        raise HostError(problems[0])
+        raise StageError(problems[0])
     nothing = True
     for name in sorted(_ours(found) - declared):
         nothing = False
