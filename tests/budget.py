@@ -38,7 +38,7 @@ BUDGET = {
     "cases/test_warnings_beside_the_table.py": 30,
     "cases/test_replacement_on_a_server.py": 25,
     "cases/test_docker_context.py": 25,
-    "cases/test_one_server_has_a_second_sshd.py": 20,
+    "cases/test_one_server_has_a_second_sshd.py": 40,
     "lab/test_onboard_arrival.py": 30,
     "lab/test_cloud_init.py": 30,
 }

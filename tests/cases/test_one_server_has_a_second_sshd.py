@@ -313,9 +313,8 @@ def test_commands_for_one_of_the_names_say_so_too(lab: Lab, doubled: str) -> Non
         assert "the server that gpu01 is" in done.text, command
         assert "is no longer declared" not in done.text, command
     assert lab.ssh("gpu01", state).stdout == before
-    for limit in ("gpu01", "gpu02"):
-        done = lab.deploy("--limit", limit, inventory=doubled)
-        assert done.changed(limit) in ([], ["Write down what was deployed"]), limit
+    done = lab.deploy("--limit", "gpu01", inventory=doubled)
+    assert done.changed("gpu01") in ([], ["stamp | Write down what was deployed"])
     assert lab.ssh("gpu01", "docker ps -q --no-trunc | sort").stdout in before
 
 
