@@ -11,9 +11,10 @@ _NOUVEAU = "/etc/modprobe.d/torchrack-nouveau.conf"
 _FOLDER = 'd=$(getent passwd $SUDO_USER | cut -d: -f6)/.ssh; chmod {} "$d"'
 
 
-def _apt_says(test: str, line: str) -> Break:
+def _apt_says(test: str, line: str, *, batch: int = 1) -> Break:
     """A file that apt reads after ours."""
-    return Break(test=f"test_base.py::{test}", harm=f"echo '{line}' > {_APT}", undo=f"rm -f {_APT}")
+    harm, undo = f"echo '{line}' > {_APT}", f"rm -f {_APT}"
+    return Break(test=f"test_base.py::{test}", harm=harm, undo=undo, batch=batch)
 
 
 BREAKS = [
@@ -30,11 +31,13 @@ BREAKS = [
     ),
     Break(
         test="test_base.py::test_ntp_servers_are_asked",
+        batch=2,
         harm=f"mount --bind /dev/null {_NTP}; {_RESTART_CLOCK}",
         undo=f"umount {_NTP}; {_RESTART_CLOCK}",
     ),
     Break(
         test="test_base.py::test_deploy_user_is_in_the_admin_group",
+        batch=5,
         harm=f"echo 'AllowGroups *' > {_SSHD}; {_RELOAD}; gpasswd -d $SUDO_USER ssh-admins",
         undo=f"gpasswd -a $SUDO_USER ssh-admins; rm -f {_SSHD}; {_RELOAD}",
     ),
@@ -45,11 +48,13 @@ BREAKS = [
     ),
     Break(
         test="test_base.py::test_sudoers_are_valid_and_private",
+        batch=2,
         harm="chmod 0644 /etc/sudoers.d/90-torchrack",
         undo="chmod 0440 /etc/sudoers.d/90-torchrack",
     ),
     Break(
         test="test_base.py::test_authorized_keys_are_sane",
+        batch=4,
         harm=f"echo 'StrictModes no' > {_SSHD}; {_RELOAD}; {_FOLDER.format('g+w')}",
         undo=f"{_FOLDER.format('g-w')}; rm -f {_SSHD}; {_RELOAD}",
     ),
@@ -57,7 +62,7 @@ BREAKS = [
         "test_unattended_upgrades_leave_the_stack_alone",
         "#clear Unattended-Upgrade::Package-Blacklist;",
     ),
-    _apt_says("test_no_automatic_reboot", 'Unattended-Upgrade::Automatic-Reboot "true";'),
+    _apt_says("test_no_automatic_reboot", 'Unattended-Upgrade::Automatic-Reboot "true";', batch=3),
     Break(
         test="test_base.py::test_security_updates_go_on",
         harm="systemctl stop apt-daily-upgrade.timer",

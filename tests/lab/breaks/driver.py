@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from tests.lab.breakage import Break
+from tests.lab.breakage import Break, dpkg_says
 
-DPKG = "/var/lib/dpkg/status"
-RESTORE_DPKG = f"mv -f /run/dpkg-status {DPKG}"
 VERSION = "/proc/driver/nvidia/version"
 PIN = "/etc/apt/preferences.d/nvidia-driver-pinning"
 KEY = "/etc/apt/keyrings/torchrack-nvidia-driver.asc"
@@ -20,11 +18,8 @@ def other_module(edit: str) -> str:
 
 
 BREAKS = [
-    Break(
-        test="test_driver.py::test_packages_are_at_the_version",
-        harm=f"cp -a {DPKG} /run/dpkg-status && sed -i '/^Package: nvidia-modprobe$/,/^$/"
-        f"s/^Version: .*/Version: 570.211.01-1/' {DPKG}",
-        undo=RESTORE_DPKG,
+    dpkg_says(
+        "nvidia-modprobe", "570.211.01-1", "test_driver.py::test_packages_are_at_the_version"
     ),
     Break(
         test="test_driver.py::test_packages_are_installed_and_held",
@@ -38,11 +33,13 @@ BREAKS = [
     ),
     Break(
         test="test_driver.py::test_module_is_loaded",
+        batch=2,
         harm=other_module("s/  [0-9.]*  /  570.211.01  /"),
         undo=f"umount {VERSION}",
     ),
     Break(
         test="test_driver.py::test_module_has_the_flavour_of_the_gpus",
+        batch=5,
         harm=other_module("s/UNIX Open Kernel Module for x86_64/UNIX x86_64 Kernel Module/"),
         undo=f"umount {VERSION}",
     ),
@@ -53,12 +50,14 @@ BREAKS = [
     ),
     Break(
         test="test_driver.py::test_every_gpu_answers",
+        batch=5,
         harm=f"cp -a {STATE} /run/state 2>/dev/null; "
         f'echo \'{{"gpus": {{"1": {{"lost": true}}}}}}\' > {STATE}',
         undo=f"mv -f /run/state {STATE} 2>/dev/null || rm {STATE}",
     ),
     Break(
         test="test_driver.py::test_nvidia_smi_shows_the_version",
+        batch=3,
         harm=other_module("s/  [0-9.]*  /  570.211.01  /"),
         undo=f"umount {VERSION}",
     ),
@@ -69,6 +68,7 @@ BREAKS = [
     ),
     Break(
         test="test_driver.py::test_persistence_daemon",
+        batch=4,
         harm="systemctl stop nvidia-persistenced",
         undo="systemctl start nvidia-persistenced",
     ),
@@ -84,7 +84,7 @@ BREAKS = [
     ),
     Break(
         test="test_driver.py::test_source_trusts_the_pinned_key_alone",
-        harm=f"cp -a {KEY} /run/key && : > {KEY}",
-        undo=f"mv -f /run/key {KEY}",
+        harm=f"cp -a {KEY} /run/driver.key && : > {KEY}",
+        undo=f"mv -f /run/driver.key {KEY}",
     ),
 ]

@@ -20,12 +20,14 @@ BREAKS = [
     ),
     Break(
         test="test_images.py::test_tags_stand_for_the_declared_digests",
+        batch=2,
         harm=TOOLS + "echo $pinned $tagged > /run/break.image; "
         "docker tag $(docker image ls --format '{{.ID}}' '*/*/pytorch' | head -n 1) $tagged",
         undo="read pinned tagged < /run/break.image; docker tag $pinned $tagged",
     ),
     Break(
         test="test_images.py::test_no_image_of_ours_is_left_over",
+        batch=3,
         harm=TOOLS + "name=${pinned%@*}; cp -a " + PULLED + " /run/break.pulled; "
         f"docker --config {CONFIG} pull -q $name:1.1; "
         "docker image inspect -f '{{index .RepoDigests 0}}' $name:1.1 >> " + PULLED,
@@ -44,6 +46,7 @@ BREAKS = [
     ),
     Break(
         test="test_images.py::test_login_is_the_pull_account",
+        batch=5,
         harm=f"mv {CONFIG}/config.json {CONFIG}/config.json.off; "
         f"echo '{{\"auths\": {{}}}}' > {CONFIG}/config.json",
         undo=f"mv -f {CONFIG}/config.json.off {CONFIG}/config.json",
@@ -52,7 +55,7 @@ BREAKS = [
         test="test_images.py::test_password_shows_in_no_process_container_or_image",
         harm=f'p=$(sed -n \'s/.*"auth": "\\(.*\\)".*/\\1/p\' {CONFIG}/config.json | base64 -d | '
         'cut -d: -f2-); setsid sh -c "sleep 600; : $p" >/dev/null 2>&1 </dev/null & '
-        "echo $! > /run/break.pid",
-        undo="kill -- -$(cat /run/break.pid)",
+        "echo $! > /run/careless.break",
+        undo="kill -- -$(cat /run/careless.break)",
     ),
 ]

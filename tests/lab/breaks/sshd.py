@@ -3,27 +3,32 @@
 from tests.lab.breakage import Break
 
 _DROP_IN = "/etc/ssh/sshd_config.d/00-torchrack.conf"
-_FILE = "/etc/ssh/sshd_config.d/00-0break.conf"
+_RELOAD = "systemctl reload ssh.service"
+_ROOT = "/etc/ssh/sshd_config.d/00-0root.conf"
 _STATE = "/var/lib/torchrack/sshd"
 
 
-def _with_options(test: str, *options: str, reload: bool = False) -> Break:
+def _with_options(test: str, *options: str, batch: int = 1, then: str = "") -> Break:
     """A drop-in that sorts before ours."""
+    file = f"/etc/ssh/sshd_config.d/00-0{test}.conf"
     lines = "\\n".join(options)
-    then = "; systemctl reload ssh.service" if reload else ""
     return Break(
         test=f"test_sshd.py::{test}",
-        harm=f"printf '{lines}\\n' > {_FILE}{then}",
-        undo=f"rm -f {_FILE}{then}",
+        harm=f"printf '{lines}\\n' > {file}",
+        undo=f"rm -f {file}",
+        batch=batch,
+        then=then,
+        after=then,
     )
 
 
 BREAKS = [
-    # First, because a reload that has only just been is as new as the file.
+    # In the first batch, which reloads nothing before.
     Break(
         test="test_sshd.py::test_running_server_has_read_the_file",
         harm=f"touch {_DROP_IN}",
-        undo="systemctl reload ssh.service",
+        undo="true",
+        after=_RELOAD,
     ),
     _with_options("test_effective_values", "X11Forwarding yes"),
     _with_options("test_no_weak_algorithm", "MACs +hmac-sha1"),
@@ -33,20 +38,25 @@ BREAKS = [
         "test_password_login_is_refused",
         "AuthenticationMethods any",
         "PasswordAuthentication yes",
-        reload=True,
+        batch=2,
+        then=_RELOAD,
     ),
     Break(
         test="test_sshd.py::test_root_login_is_refused",
-        harm=f"printf 'PermitRootLogin yes\\nAllowGroups *\\n' > {_FILE}; "
+        batch=3,
+        harm=f"printf 'PermitRootLogin yes\\nAllowGroups *\\n' > {_ROOT}; "
         "install -d -m 0700 /root/.ssh; "
-        "cp $(getent passwd $SUDO_USER | cut -d: -f6)/.ssh/authorized_keys /root/.ssh/; "
-        "systemctl reload ssh.service",
-        undo=f"rm -f {_FILE} /root/.ssh/authorized_keys; systemctl reload ssh.service",
+        "cp $(getent passwd $SUDO_USER | cut -d: -f6)/.ssh/authorized_keys /root/.ssh/",
+        then=_RELOAD,
+        undo=f"rm -f {_ROOT} /root/.ssh/authorized_keys",
+        after=_RELOAD,
     ),
     Break(
         test="test_sshd.py::test_files_are_private",
         harm=f"chmod 0644 {_DROP_IN}",
-        undo=f"chmod 0600 {_DROP_IN}; systemctl reload ssh.service",
+        undo=f"chmod 0600 {_DROP_IN}",
+        after=_RELOAD,
+        batch=4,
     ),
     Break(
         test="test_sshd.py::test_configuration_is_proven",

@@ -3,13 +3,12 @@
 from tests.lab.breakage import Break
 
 FILE = "/etc/torchrack/deployed.json"
-KEPT = "/root/deployed.json.kept"
-UNDO = f"cp -p {KEPT} {FILE}"
 
 
 def _edit(test: str, expression: str) -> Break:
-    harm = f"cp -p {FILE} {KEPT}; sed -i '{expression}' {FILE}"
-    return Break(test=f"test_stamp.py::{test}", harm=harm, undo=UNDO)
+    kept = f"/root/deployed.json.{test}"
+    harm = f"cp -p {FILE} {kept}; sed -i '{expression}' {FILE}"
+    return Break(test=f"test_stamp.py::{test}", harm=harm, undo=f"mv {kept} {FILE}")
 
 
 BREAKS = [

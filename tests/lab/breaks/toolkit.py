@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from tests.lab.breakage import Break
+from tests.lab.breakage import Break, dpkg_says
 
-DPKG = "/var/lib/dpkg/status"
 SPEC = "/var/run/cdi/nvidia.yaml"
 KEY = "/etc/apt/keyrings/torchrack-nvidia-toolkit.asc"
 SOURCE = "/etc/apt/sources.list.d/nvidia-docker.list"
-REFRESH = "systemctl restart nvidia-cdi-refresh.service"
+_UNITS = "nvidia-cdi-refresh.service nvidia-cdi-refresh.path"
+# Both have a limit of starts in some seconds.
+REFRESH = f"systemctl reset-failed {_UNITS}; systemctl restart {_UNITS}"
 
 BREAKS = [
-    Break(
-        test="test_toolkit.py::test_four_packages_at_one_version",
-        harm=f"cp -a {DPKG} /run/dpkg-status && sed -i '/^Package: libnvidia-container1$/,/^$/"
-        f"s/^Version: .*/Version: 1.20.0-1/' {DPKG}",
-        undo=f"mv -f /run/dpkg-status {DPKG}",
+    dpkg_says(
+        "libnvidia-container1", "1.20.0-1", "test_toolkit.py::test_four_packages_at_one_version"
     ),
     Break(
         test="test_toolkit.py::test_packages_are_installed_and_held",
@@ -29,18 +27,23 @@ BREAKS = [
     ),
     Break(
         test="test_toolkit.py::test_spec_is_of_the_loaded_driver",
+        batch=4,
         harm=f"sed -Ei 's/(so\\.)[0-9]{{3}}\\.[0-9.]+/\\1570.211.01/' {SPEC}",
-        undo=REFRESH,
+        undo="true",
+        after=REFRESH,
     ),
     Break(
         test="test_toolkit.py::test_paths_of_the_spec_exist",
         harm=f"sed -i 's,hostPath: /usr/bin/nvidia-smi,hostPath: /usr/bin/nvidia-gone,' {SPEC}",
-        undo=REFRESH,
+        undo="true",
+        after=REFRESH,
     ),
     Break(
         test="test_toolkit.py::test_every_gpu_is_a_cdi_device",
+        batch=5,
         harm=f"sed -i 's/name: all$/name: some/' {SPEC}",
-        undo=REFRESH,
+        undo="true",
+        after=REFRESH,
     ),
     Break(
         test="test_toolkit.py::test_one_source",
@@ -49,7 +52,7 @@ BREAKS = [
     ),
     Break(
         test="test_toolkit.py::test_source_trusts_the_pinned_key_alone",
-        harm=f"cp -a {KEY} /run/key && : > {KEY}",
-        undo=f"mv -f /run/key {KEY}",
+        harm=f"cp -a {KEY} /run/toolkit.key && : > {KEY}",
+        undo=f"mv -f /run/toolkit.key {KEY}",
     ),
 ]

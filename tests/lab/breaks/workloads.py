@@ -12,12 +12,12 @@ SECRETS = "/etc/torchrack/workloads"
 RESTART = "systemctl reset-failed torchrack-notebook; systemctl restart torchrack-notebook"
 
 
-def _state(test: str, harm: str, undo: str) -> Break:
-    return Break(test=f"test_workloads.py::{test}", harm=harm, undo=undo)
+def _state(test: str, harm: str, undo: str, *, batch: int = 1, after: str = "") -> Break:
+    return Break(f"test_workloads.py::{test}", harm, undo, batch=batch, after=after)
 
 
-def _login(test: str, harm: str, undo: str) -> Break:
-    return Break(test=f"test_workload_logins.py::{test}", harm=harm, undo=undo)
+def _login(test: str, harm: str, undo: str, *, batch: int = 1, after: str = "") -> Break:
+    return Break(f"test_workload_logins.py::{test}", harm, undo, batch=batch, after=after)
 
 
 def _limit(test: str, wrong: str, right: str) -> Break:
@@ -55,17 +55,19 @@ BREAKS = [
         "test_units_are_active",
         "systemctl stop torchrack-shell",
         "systemctl start torchrack-shell",
+        batch=6,
     ),
     _state(
         "test_units_start_at_boot",
         "systemctl disable torchrack-shell",
         "systemctl enable torchrack-shell",
     ),
-    _state("test_containers_are_healthy", "docker pause shell", "docker unpause shell"),
+    _state("test_containers_are_healthy", "docker pause shell", "docker unpause shell", batch=3),
     _state(
         "test_containers_are_as_declared",
         "docker network connect bridge notebook",
         "docker network disconnect bridge notebook",
+        batch=2,
     ),
     _state(
         "test_nothing_undeclared_runs",
@@ -76,6 +78,7 @@ BREAKS = [
         "test_nothing_is_privileged",
         f"docker create --name rogue --label io.torchrack.workload=rogue --privileged {IMAGE}",
         "docker rm -f rogue",
+        batch=2,
     ),
     _limit(
         "test_memory_is_limited",
@@ -100,6 +103,7 @@ BREAKS = [
 docker run -d --name notebook --label io.torchrack.workload=notebook --user 65534:65534 \\
     --entrypoint sleep $(docker inspect -f '{{.Config.Image}}' notebook.kept) 600""",
         "docker rm -f notebook; docker rename notebook.kept notebook",
+        batch=4,
     ),
     _state(
         "test_ports_listen_where_declared",
@@ -107,29 +111,40 @@ docker run -d --name notebook --label io.torchrack.workload=notebook --user 6553
         "timeout 10 sh -c 'until ss -Hltn | grep -q 127.0.0.2:8888; do sleep 0.1; done'",
         "systemctl stop leak",
     ),
-    _state("test_gpus_are_visible", f"nsenter -t {PID} -m rm /dev/nvidia0", RESTART),
+    _state(
+        "test_gpus_are_visible",
+        f"nsenter -t {PID} -m rm /dev/nvidia0",
+        "true",
+        batch=2,
+        after=RESTART,
+    ),
     _state(
         "test_gpus_survive_daemon_reload",
         _LOSE_GPU,
-        f"rm {_GENERATOR}; {RESTART}",
+        f"rm {_GENERATOR}",
+        batch=3,
+        after=RESTART,
     ),
     _login(
         "test_jupyter_answers_with_the_token",
         f"cd {SECRETS}/notebook && mv jupyter_token /root/token.kept && "
         "install -o 1000 -g 1000 -m 400 /proc/sys/kernel/random/uuid jupyter_token",
         # A token that is newer than Jupyter's start asks for a restart.
-        f"mv /root/token.kept {SECRETS}/notebook/jupyter_token; {RESTART}",
+        f"mv /root/token.kept {SECRETS}/notebook/jupyter_token",
+        after=RESTART,
     ),
-    _login("test_jupyter_refuses_without_the_token", _OPEN_JUPYTER, _CLOSED_JUPYTER),
+    _login("test_jupyter_refuses_without_the_token", _OPEN_JUPYTER, _CLOSED_JUPYTER, batch=5),
     _login(
         "test_tokens_are_private",
         f"chmod 0444 {SECRETS}/notebook/jupyter_token",
-        f"chmod 0400 {SECRETS}/notebook/jupyter_token; {RESTART}",
+        f"chmod 0400 {SECRETS}/notebook/jupyter_token",
+        batch=2,
+        after=RESTART,
     ),
     _login(
         "test_ssh_login_by_key",
         f"chmod 0666 {SECRETS}/shell/authorized_keys",
         f"chmod 0644 {SECRETS}/shell/authorized_keys",
     ),
-    _login("test_ssh_offers_keys_alone", _OPEN_SSHD, _CLOSED_SSHD),
+    _login("test_ssh_offers_keys_alone", _OPEN_SSHD, _CLOSED_SSHD, batch=5),
 ]
