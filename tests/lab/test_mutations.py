@@ -25,10 +25,7 @@ from tests.lab.mutation import Mutation, command_in
 from tests.lab.test_drift import drift
 
 HOSTS = ("gpu01", "gpu02")
-BATCHES = (
-    *("files", "units", "access", "system", "daemon"),
-    *("network", "logins", "workloads", "gpus", "driver"),
-)
+BATCHES = ("files", "units", "access", "system", "daemon", "network", "gpus", "driver")
 MUTATIONS: list[Mutation] = sorted(
     (
         entry
@@ -141,18 +138,35 @@ def _is_deploy(finding: dict[str, Any]) -> bool:
 
 
 def _deploy(lab: Lab, commands: _Deploys) -> str:
-    """Run the commands to the letter, each host's one after the other; return what failed."""
+    """Run the deploys that a host's findings name; return what failed.
+
+    Those of some stages are one deploy of these stages, as ``drift fix`` makes of them.
+    """
 
     def run(host: str) -> str:
         failed = ""
-        for command in commands[host]:
-            program, *arguments = shlex.split(command)
+        for program, *arguments in _joined(commands[host]):
             done = lab.run(BIN / program, *arguments, "--yes", check=False)
-            failed += f"\n{command}: {done.output}" if done.rc else ""
+            failed += f"\n{shlex.join(arguments)}: {done.output}" if done.rc else ""
         return failed
 
     with ThreadPoolExecutor(len(HOSTS)) as pool:
         return "".join(pool.map(run, HOSTS))
+
+
+def _joined(commands: Sequence[str]) -> list[list[str]]:
+    """Join commands that differ in ``--only`` alone; a deploy of all stages comes last."""
+    stages: dict[tuple[str, ...], list[str]] = {}
+    for command in commands:
+        rest, _, only = command.partition(" --only ")
+        stages.setdefault((*shlex.split(rest), *(["--only"] if only else [])), []).extend(
+            only.split(",") if only else []
+        )
+    joined = [
+        [*words, *([",".join(dict.fromkeys(only))] if only else [])]
+        for words, only in stages.items()
+    ]
+    return sorted(joined, key=len, reverse=True)
 
 
 def _on_hosts(lab: Lab, scripts: Sequence[tuple[str, str, str]]) -> str:

@@ -32,14 +32,19 @@ def _redirect(port: int) -> str:
 
 
 def _limit(
-    finding: str, option: str, *, host: str = "gpu01", also: tuple[str, ...] = ()
+    finding: str,
+    option: str,
+    *,
+    batch: str = "units",
+    host: str = "gpu01",
+    also: tuple[str, ...] = (),
 ) -> Mutation:
     name = finding.partition(":")[2].partition(".")[0]
     return Mutation(
         finding=finding,
         severity="outage",
         harm=f"docker update {option} {name}",
-        batch="workloads",
+        batch=batch,
         host=host,
         also=also,
     )
@@ -104,7 +109,7 @@ MUTATIONS = [
         "systemd-run -q --unit=open-jupyter -p WorkingDirectory=/run/open "
         f"python3 -m http.server --bind 127.0.0.1 18888; {_redirect(8888)}; "
         "timeout 20 sh -c 'until ss -Hltn | grep -q :18888; do sleep 0.1; done'",
-        batch="logins",
+        batch="system",
         clean="systemctl stop open-jupyter",
         also=("host.container:notebook.open",),
     ),
@@ -115,7 +120,7 @@ MUTATIONS = [
         "ListenAddress=127.0.0.1 -o HostKey=/etc/ssh/ssh_host_ed25519_key "
         f"-o PasswordAuthentication=yes -o PidFile=none; {_redirect(2222)}; "
         "timeout 20 sh -c 'until ss -Hltn | grep -q :12222; do sleep 0.1; done'",
-        batch="logins",
+        batch="system",
         clean="systemctl stop open-sshd",
         also=("host.container:shell.host-key", "host.container:shell.logins"),
     ),
@@ -125,7 +130,7 @@ MUTATIONS = [
         # In the container's own network, which goes with it; its health check still gets through.
         harm=f"nsenter -t {PID} -n iptables -I INPUT ! -i lo -p tcp --dport 8888 -j REJECT "
         "--reject-with tcp-reset",
-        batch="logins",
+        batch="access",
         host="gpu02",
     ),
     _limit(
@@ -133,12 +138,17 @@ MUTATIONS = [
         "--memory 3g --memory-swap 3g",
     ),
     _limit("workloads.container:shell.pids-is-declared-is", "--pids-limit 77"),
-    _limit("workloads.container:notebook.cpus-is-declared-is", "--cpus 0.5", host="gpu02"),
+    _limit(
+        "workloads.container:notebook.cpus-is-declared-is",
+        "--cpus 0.5",
+        batch="system",
+        host="gpu02",
+    ),
     Mutation(
         finding="workloads.container:rogue.declared",
         severity="outage",
         harm=f"docker create --name rogue --label io.torchrack.workload=rogue --privileged {IMAGE}",
-        batch="workloads",
+        batch="units",
         host="gpu02",
     ),
     Mutation(
@@ -195,14 +205,14 @@ echo 1073741824 > $v2""",
         finding="images.image:*/tools.digest",
         severity="outage",
         harm=TOOLS + "docker image rm $tagged",
-        batch="workloads",
+        batch="access",
     ),
     Mutation(
         finding="images.image:*/tools:1.0.tag",
         severity="outage",
         harm=TOOLS + "docker tag $(docker image ls --format '{{.ID}}' '*/*/pytorch' | head -n 1) "
         "$tagged",
-        batch="workloads",
+        batch="access",
         host="gpu02",
     ),
     Mutation(

@@ -56,7 +56,7 @@ MUTATIONS = [
     _gpu("remap-failed", "outage", {"remapped_failure": 1}, index=0),
     _gpu("inforom", "capacity", {"inforom_corrupted": True}, index=0),
     _gpu("pcie-speed", "capacity", {"pcie_gen": 3}, index=0, host="gpu02"),
-    _gpu("lost", "outage", {"lost": True}, batch="logins"),
+    _gpu("lost", "outage", {"lost": True}, batch="files"),
     Mutation(
         finding="host.gpu:0000:1a:00.xid-79",
         severity="outage",
@@ -73,7 +73,7 @@ MUTATIONS = [
         # Gone from the bus, and so from nvidia-smi and from new containers as well.
         harm="cp -a /sys/bus/pci/devices /run/pci; rm -r $(grep -l '^0x10de' /run/pci/*/vendor | "
         "head -n 1 | xargs dirname); mount --bind /run/pci /sys/bus/pci/devices",
-        batch="logins",
+        batch="access",
         host="gpu02",
         kind="hardware",
         mend="umount /sys/bus/pci/devices; rm -r /run/pci",

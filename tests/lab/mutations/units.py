@@ -60,14 +60,14 @@ MUTATIONS = [
         finding="toolkit.cdi:nvidia.spec",
         severity="outage",
         harm=f"sed -Ei 's/(so\\.)[0-9]{{3}}\\.[0-9.]+/\\1570.211.01/' {_SPEC}",
-        batch="workloads",
+        batch="network",
     ),
     Mutation(
         # The GPUs that it names are not all.
         finding="toolkit.cdi:nvidia.spec",
         severity="outage",
         harm=f"sed -i 's/name: all$/name: some/' {_SPEC}",
-        batch="workloads",
+        batch="network",
         host="gpu02",
     ),
     Mutation(
