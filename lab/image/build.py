@@ -1,4 +1,4 @@
-"""Build the lab's images, or find them in the cache: OCI layouts with gzip layers."""
+"""Build the lab's images, or find them in the cache: OCI layouts with plain layers."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ from lab.image.buildah import Buildah
 
 HERE = Path(__file__).parent
 TOOLS_VERSIONS = ("1.0", "1.1")
-_RECIPE = 2  # raised when the way of building changes
+_RECIPE = 3  # raised when the way of building changes
 
 
 def pytorch_tag() -> str:
