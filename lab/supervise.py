@@ -36,6 +36,8 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 preexec_fn=self._enter,  # noqa: PLW1509 - there are no threads here
             )
+            if self._ending:  # asked while the server was being started
+                self._child.terminate()
             status = self._child.wait()
             if status != _REBOOT or self._ending:
                 return status

@@ -47,6 +47,9 @@ def test_asked_to_end_it_asks_the_server_and_waits(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=20)
+    try:
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert "in order" in output
     assert process.returncode == 0
