@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.harness import BIN, ROOT, Done, Lab, finished
+from tests.lab.harness import BIN, ROOT, Deploy, Done, Lab, finished
 from tests.lab.newcomers import Server, ended
 
 URL = "https://git.example.org/torchrack.git"
@@ -41,10 +41,11 @@ class User:
 
 
 @pytest.fixture(scope="module")
-def first(bare_lab: Lab) -> Iterator[Server]:
-    server = Server(bare_lab, "first", "--gpus", "h200:2")
-    yield server
-    server.remove()
+def first(bare_lab: Lab, first_deploy: Deploy) -> Iterator[Server]:
+    """A server on which a deploy has little left to do: another test has a bare one."""
+    bare_lab.lab("restore", "deployed", "first=gpu01")
+    yield Server(bare_lab, "first")
+    bare_lab.lab("remove", "first")
 
 
 @pytest.fixture(scope="module")
