@@ -8,12 +8,14 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 INVENTORY := inventories/lab.py
 # Two workers, each with a lab of its own; a file's tests stay together and in their order.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
-TESTS := tests/unit tests/cases tests/lab
+# One file of tests, in one process: make test FILE=tests/lab/test_lock.py
+FILE :=
+TESTS := $(or $(FILE),$(SIDE_BY_SIDE) tests/unit tests/cases tests/lab)
 
-.PHONY: help deps lab deploy state test unit lint clean
+.PHONY: help deps lab deploy state test test-fast unit lint clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 deps: $(VENV)/.installed lab/.packages-checked  ## install what the project needs on this machine
 
@@ -56,9 +58,11 @@ lint: deps  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: deps lint  ## run all tests; they start a lab of their own and remove it
-	$(BIN)/pytest $(SIDE_BY_SIDE) $(TESTS) || \
-	    $(BIN)/pytest --last-failed --last-failed-no-failures none $(TESTS)
+test: deps $(if $(FILE),,lint)  ## run all tests, or those of FILE; they start a lab of their own and remove it
+	$(BIN)/pytest $(TESTS)
+
+test-fast: deps lint  ## run the unit tests, and one server of the lab from bare to done
+	$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit tests/cases tests/fast -m "not lab"
 
 clean: deps  ## remove the lab
 	$(BIN)/python -m lab destroy

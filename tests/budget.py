@@ -14,6 +14,7 @@ import pytest
 
 REST = 15
 BUDGET = {
+    "fast/test_one_host.py": 110,
     "lab/test_mutations.py": 230,
     "lab/test_onboard_ready.py": 170,
     "lab/test_breaks.py": 140,

@@ -1,0 +1,3 @@
+"""The lab's fixtures, for what people run while they work."""
+
+pytest_plugins = ["tests.lab.fixtures", "tests.budget"]
