@@ -242,6 +242,21 @@ def test_the_stamp_of_an_earlier_version_is_no_reason_to_write(tmp_path: Path) -
         assert done.stderr == ""
 
 
+def test_keys_that_cloud_init_wrote_hide_nothing(tmp_path: Path) -> None:
+    """Its files lack the newline at their end: the GPU that came next was not seen."""
+    (tmp_path / "ssh_host_ed25519_key.pub").write_text(FIRST)
+    (tmp_path / "ssh_host_rsa_key.pub").write_text("")
+    (tmp_path / "devices/0000:17:00.0").mkdir(parents=True)
+    for name, value in (("vendor", "0x10de"), ("device", "0x2335"), ("class", "0x030200")):
+        (tmp_path / "devices/0000:17:00.0" / name).write_text(value)
+    read = str(HostSurvey().command()).replace("/etc/ssh/", f"{tmp_path}/")
+    read = read.replace("/sys/bus/pci/", f"{tmp_path}/")
+    done = subprocess.run(["sh", "-c", read], capture_output=True, text=True, check=True)
+    survey = HostSurvey().process(done.stdout.splitlines())
+    assert survey.keys == (FIRST,)
+    assert [one.device for one in survey.gpus] == ["2335"]
+
+
 def test_the_survey_says_the_servers_own_keys() -> None:
     lines = ["os=debian", "version=13", "codename=trixie", "architecture=amd64", "kernel=6.12"]
     known = HostSurvey().process([*lines, "user=root", f"key={FIRST}", f"key={OTHER}"])

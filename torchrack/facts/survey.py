@@ -93,9 +93,12 @@ class HostSurvey(FactBase[Survey]):
             'echo "boot=$boot $(readlink /proc/1/ns/pid 2>/dev/null)"; '
             "echo hardware=$(cat /etc/machine-id /sys/class/dmi/id/product_uuid 2>/dev/null "
             "| sha256sum 2>/dev/null | cut -c1-16); "
-            "sed -nE 's/^((ssh|ecdsa|sk)-[^ ]+ [^ ]+).*/key=\\1/p' "
-            "/etc/ssh/ssh_host_*_key.pub 2>/dev/null; "
-            f'sed -nE \'s/^  "server": "([^"]+)".*/stamped=\\1/p\' {STAMP} 2>/dev/null; '
+            # Each by echo: the files that cloud-init writes lack the newline at their end.
+            "for f in /etc/ssh/ssh_host_*_key.pub; do "
+            "echo \"key=$(sed -nE '1s/^((ssh|ecdsa|sk)-[^ ]+ [^ ]+).*/\\1/p' $f 2>/dev/null)\"; "
+            "done; "
+            'stamped=$(sed -nE \'s/^  "server": "([^"]+)".*/\\1/p\' '
+            f'{STAMP} 2>/dev/null); echo "stamped=$stamped"; '
             "for d in /sys/bus/pci/devices/*; do "
             '[ "$(cat "$d/vendor" 2>/dev/null)" = 0x10de ] && '
             'echo "pci=${d##*/} $(cat "$d/device") $(cat "$d/class")"; done; true'
@@ -109,7 +112,7 @@ class HostSurvey(FactBase[Survey]):
         try:
             return Survey(
                 **values,
-                keys=tuple(value for key, value in pairs if key == "key"),
+                keys=tuple(value for key, value in pairs if key == "key" and value),
                 nvidia=tuple(
                     PciFunction(address, device.removeprefix("0x"), class_.removeprefix("0x"))
                     for address, device, class_ in functions
