@@ -52,7 +52,7 @@ def test_an_ill_host_is_named_and_the_other_is_checked(
     with impostor.impostor(behaviour, known, pinned=illness != "other host key") as port:
         own = {"ssh_hostname": "127.0.0.1", "ssh_port": port, "ssh_known_hosts_file": str(known)}
         inventory = calm.variant(tmp_path, f"lab_hosts[1][1].update({own!r})\n")
-        limit = ("--time-limit", "20") if illness == "hangs" else ()
+        limit = ("--time-limit", "10") if illness == "hangs" else ()
         result, _ = check(calm, inventory, *limit)
 
     assert result["verdict"] == "incomplete"
