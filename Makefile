@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 INVENTORY := inventories/lab.py
-# Two workers, each with a lab of its own; a file's tests stay together and in their order.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# Three workers, each with a lab of its own, keep two cores busy; a file's tests stay together.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # One file of tests, in one process: make test FILE=tests/lab/test_lock.py
 FILE :=
 TESTS := $(or $(FILE),$(SIDE_BY_SIDE) tests/unit tests/cases tests/lab)

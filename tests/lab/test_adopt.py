@@ -130,15 +130,14 @@ def looked_at(fleet: Fleet) -> tuple[dict[str, Any], str, str]:
     before = fleet.lab.ssh(HOST, SNAPSHOT).stdout
     done = fleet.adopt("--group", "adopted", *fleet.trust, "--json")
     assert done.rc == 0, done.output
+    assert fleet.files() == ["rack.py"]
     return json.loads(done.stdout), before, fleet.lab.ssh(HOST, SNAPSHOT).stdout
 
 
-def test_nothing_is_changed_anywhere(
-    looked_at: tuple[dict[str, Any], str, str], fleet: Fleet
-) -> None:
+def test_nothing_is_changed_anywhere(looked_at: tuple[dict[str, Any], str, str]) -> None:
+    """Nor in the fleet's folder, as was seen right after."""
     _, before, after = looked_at
     assert after == before
-    assert fleet.files() == ["rack.py"]
 
 
 def test_it_is_told_what_is_there(looked_at: tuple[dict[str, Any], str, str]) -> None:
@@ -233,16 +232,26 @@ def test_the_next_deploy_would_move_no_package(
         ((), "2 groups to choose from in"),
     ],
 )
-def test_refuses_what_is_not_meant(fleet: Fleet, arguments: tuple[str, ...], message: str) -> None:
+def test_refuses_what_is_not_meant(
+    in_use: Lab, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    fleet = Fleet(in_use, tmp_path)
     done = fleet.adopt(*arguments)
     assert done.rc == 1
     assert message in done.text
     assert fleet.files() == ["rack.py"]
 
 
-def test_is_written_down_when_that_is_asked(fleet: Fleet) -> None:
+@pytest.fixture(scope="module")
+def written(fleet: Fleet, looked_at: tuple[dict[str, Any], str, str]) -> Fleet:
+    """The fleet after it was written down, which nobody does before a look."""
     done = fleet.adopt("--group", "adopted", *fleet.trust, "--write")
     assert done.rc == 0, done.output
+    return fleet
+
+
+def test_is_written_down_when_that_is_asked(written: Fleet) -> None:
+    fleet = written
     there = fleet.lab.state["hosts"][HOST]
     data, problems = load_folder(fleet.folder / "group_data")
     assert not problems
@@ -252,8 +261,10 @@ def test_is_written_down_when_that_is_asked(fleet: Fleet) -> None:
     assert pins.pinned(fleet.folder / "rack.known_hosts", there["address"], 22)
 
 
-def test_what_was_written_can_be_locked(fleet: Fleet) -> None:
-    """After a person has added the one thing that was not read: the registry's account."""
+@pytest.fixture(scope="module")
+def locked(written: Fleet) -> tuple[Fleet, Done]:
+    """The same, locked, after a person has added what was not read: the registry's account."""
+    fleet = written
     registry = fleet.lab.state["registry"]
     settings = fleet.folder / "group_data" / "adopted.py"
     address = f'address="{registry["address"]}",'
@@ -262,17 +273,21 @@ def test_what_was_written_can_be_locked(fleet: Fleet) -> None:
     )
     text = settings.read_text().replace(address, f"{address} {account}")
     settings.write_text(text.replace("Toolkit\n", "Toolkit, file\n", 1))
-    locked = fleet.lab.lock(inventory=str(fleet.inventory))
-    assert "580.105.08" in locked.output
+    return fleet, fleet.lab.lock(inventory=str(fleet.inventory))
 
 
-def test_a_deploy_with_it_leaves_alone_what_runs(fleet: Fleet) -> None:
+def test_what_was_written_can_be_locked(locked: tuple[Fleet, Done]) -> None:
+    assert "580.105.08" in locked[1].output
+
+
+def test_a_deploy_with_it_leaves_alone_what_runs(locked: tuple[Fleet, Done]) -> None:
     """After what the look ahead has asked for: one source a repository, and live-restore."""
     running = (
         "docker ps --no-trunc --format '{{.ID}}' | xargs docker inspect -f "
         "'{{.Name}} {{.Id}} {{.State.StartedAt}}'; cat /proc/sys/kernel/random/boot_id; "
         "dpkg-query -W -f '${Package} ${Version}\\n' '*nvidia*' 'docker*' 'containerd*' 'libcuda*'"
     )
+    fleet, _ = locked
     settings = fleet.folder / "group_data" / "adopted.py"
     settings.write_text(settings.read_text().replace("live_restore=False", "live_restore=True"))
     fleet.lab.ssh(HOST, "rm /etc/apt/sources.list.d/theirs.list")
@@ -283,7 +298,8 @@ def test_a_deploy_with_it_leaves_alone_what_runs(fleet: Fleet) -> None:
     assert "/trainer_1" in before
 
 
-def test_a_second_time_it_is_a_host_of_the_fleet(fleet: Fleet) -> None:
+def test_a_second_time_it_is_a_host_of_the_fleet(locked: tuple[Fleet, Done]) -> None:
+    fleet, _ = locked
     files = {name: (fleet.folder / name).stat().st_mtime_ns for name in fleet.files()}
     done = fleet.adopt("--group", "adopted", "--write")
     assert done.rc == 1

@@ -9,19 +9,34 @@ from pathlib import Path
 import pytest
 
 from tests.lab.harness import Lab
+from tests.lab.story import Story
 
 HOST = "gpu03"
 
 
 @pytest.fixture(scope="module")
-def third(bare_lab: Lab) -> Iterator[Lab]:
-    """A third, bare server, that gets through all of it in the order of this file."""
+def story(bare_lab: Lab) -> Iterator[Story]:
+    """A third server, which is bare and then deployed."""
     bare_lab.lab("new", HOST, "--os", "debian13", "--gpus", "rtx4090:1", "--login", "key")
+    bare_lab.lab("snapshot", "third", HOST)
     before = bare_lab.lock_file.read_text()
     bare_lab.lock("--limit", HOST)
-    yield bare_lab
+    yield Story(
+        {
+            "bare": lambda: bare_lab.lab("restore", "third", HOST),
+            "deployed": lambda: _killed_and_finished(bare_lab),
+        }
+    )
     bare_lab.lab("remove", HOST)
+    bare_lab.lab("snapshots", "--forget", "third")
     bare_lab.lock_file.write_text(before)
+
+
+@pytest.fixture
+def third(bare_lab: Lab, story: Story) -> Lab:
+    """The lab, whose third server is bare."""
+    story.at("bare")
+    return bare_lab
 
 
 def packages(lab: Lab) -> str:
@@ -57,8 +72,7 @@ def test_a_package_that_fails_to_configure(third: Lab) -> None:
     assert "dkms" in done.text, "the message names the package"
 
 
-def test_killed_in_the_middle_of_each_kind_of_work(third: Lab) -> None:
-    """Killed three times, and finished by the fourth run."""
+def _killed_and_finished(third: Lab) -> None:
 
     def apt_runs() -> bool:
         return third.ssh(HOST, "pgrep -x dpkg", check=False).rc == 0
@@ -72,6 +86,12 @@ def test_killed_in_the_middle_of_each_kind_of_work(third: Lab) -> None:
     for moment in (reboots, apt_runs, image_is_pulled):
         third.kill_deploy_when(moment, "--limit", HOST)
     third.deploy("--limit", HOST)
+
+
+def test_killed_in_the_middle_of_each_kind_of_work(bare_lab: Lab, story: Story) -> None:
+    """Killed three times, and finished by the fourth run."""
+    third = bare_lab
+    story.at("deployed")
     assert third.deploy("--limit", HOST).changed(HOST) == []
     done = third.state_tests("--limit", HOST)
     assert done.rc == 0, done.output

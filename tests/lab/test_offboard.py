@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.harness import BIN, INVENTORY, ROOT, Deploy, Done, Lab
+from tests.lab.story import Story
 from torchrack import hosts_file
 from torchrack.hosts_file import Entry
 from torchrack.lock import file as lock_file
@@ -56,6 +57,14 @@ class Leaver:
     def address(self) -> str:
         return self.lab.state["hosts"][HOST]["address"]
 
+    def start(self) -> None:
+        """Be a deployed server on which others have something, too."""
+        self.lab.lab("restore", "deployed", f"{HOST}=gpu01")
+        if self.is_listed():
+            hosts_file.remove(self.hosts_file, HOST)
+        self.join()
+        self.ssh(THEIRS)
+
     def join(self, *stages: str) -> None:
         """Write it down, pin its key, and deploy."""
         there = self.lab.state["hosts"][HOST]
@@ -87,25 +96,49 @@ class Leaver:
 
 @pytest.fixture(scope="module")
 def leaver(bare_lab: Lab, first_deploy: Deploy) -> Iterator[Leaver]:
-    bare_lab.lab("restore", "deployed", f"{HOST}=gpu01")
     leaver = Leaver(bare_lab)
-    leaver.join()
-    leaver.ssh(THEIRS)
     yield leaver
     bare_lab.lab("remove", HOST)
-    hosts_file.remove(leaver.hosts_file, HOST)
+    if leaver.is_listed():
+        hosts_file.remove(leaver.hosts_file, HOST)
     bare_lab.lock()
 
 
-def test_a_plan_changes_nothing(leaver: Leaver) -> None:
+@pytest.fixture(scope="module")
+def story(leaver: Leaver) -> Story:
+    """How it joins, leaves, joins again, and leaves for good."""
+    return Story(
+        {
+            "joined": leaver.start,
+            "killed": lambda: _killed(leaver),
+            "left": lambda: leaver.offboard("--yes", "--confirm", HOST),
+            "left for good": lambda: _for_good(leaver),
+        }
+    )
+
+
+@pytest.fixture
+def joined(leaver: Leaver, story: Story) -> Leaver:
+    story.at("joined")
+    return leaver
+
+
+@pytest.fixture
+def left(leaver: Leaver, story: Story) -> Leaver:
+    """After a run that was killed, and one that went on from there."""
+    assert story.at("left").rc == 0
+    return leaver
+
+
+def test_a_plan_changes_nothing(joined: Leaver) -> None:
     snapshot = "find /etc /usr/local /var/lib/torchrack -printf '%p %C@\\n' | sort; docker ps -aq"
-    before = leaver.ssh(snapshot)
-    done = leaver.offboard("--dry-run", "--purge", "--delete-data", "--unharden", "--force")
+    before = joined.ssh(snapshot)
+    done = joined.offboard("--dry-run", "--purge", "--delete-data", "--unharden", "--force")
     assert done.rc == 0, done.output
     assert "DELETE the volume notebook-home with its data" in done.stdout
     assert "stays: container theirs, which is not ours, running" in done.stdout
-    assert leaver.ssh(snapshot) == before
-    assert leaver.is_listed()
+    assert joined.ssh(snapshot) == before
+    assert joined.is_listed()
 
 
 @pytest.mark.parametrize(
@@ -119,29 +152,30 @@ def test_a_plan_changes_nothing(leaver: Leaver) -> None:
     ],
 )
 def test_refuses_what_is_not_meant(
-    leaver: Leaver, arguments: tuple[str, ...], message: str
+    joined: Leaver, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = leaver.offboard("--yes", "--confirm", HOST, *arguments)
+    done = joined.offboard("--yes", "--confirm", HOST, *arguments)
     assert done.rc == 1
     assert message in done.text
-    assert leaver.is_listed()
-    assert "notebook" in leaver.ssh("docker ps --format '{{.Names}}'")
+    assert joined.is_listed()
+    assert "notebook" in joined.ssh("docker ps --format '{{.Names}}'")
 
 
-def test_who_uses_the_gpus_is_not_interrupted(leaver: Leaver) -> None:
-    leaver.ssh(BUSY)
+def test_who_uses_the_gpus_is_not_interrupted(joined: Leaver) -> None:
+    joined.ssh(BUSY)
     try:
         for more in ((), ("--wait", "1s")):
-            done = leaver.offboard("--yes", "--confirm", HOST, *more)
+            done = joined.offboard("--yes", "--confirm", HOST, *more)
             assert done.rc == 1
             assert "4242 (python3)" in done.text
             assert "none but those of our containers" in done.text
-            assert "notebook" in leaver.ssh("docker ps --format '{{.Names}}'")
+            assert "notebook" in joined.ssh("docker ps --format '{{.Names}}'")
     finally:
-        leaver.ssh("rm /run/nvidia-lab/state.json")
+        joined.ssh("rm /run/nvidia-lab/state.json")
 
 
-def test_a_run_that_is_killed_in_the_middle(leaver: Leaver) -> None:
+def _killed(leaver: Leaver) -> list[str]:
+    """What a run said that was killed in the middle."""
     command = [BIN / "torchrack", "offboard", INVENTORY, HOST, "--yes", "--confirm", HOST]
     process = subprocess.Popen(
         list(map(str, command)),
@@ -161,45 +195,55 @@ def test_a_run_that_is_killed_in_the_middle(leaver: Leaver) -> None:
     process.kill()
     process.wait()
     process.stderr.close()
+    return heard
+
+
+def test_a_run_that_is_killed_in_the_middle(leaver: Leaver, story: Story) -> None:
+    heard = story.at("killed")
     assert "Docker is without our keys" in heard[-1], heard
     assert leaver.is_listed(), "it has not left yet"
 
 
-def test_the_same_command_goes_on_from_there(leaver: Leaver) -> None:
-    done = leaver.offboard("--yes", "--confirm", HOST)
+def test_the_same_command_goes_on_from_there(story: Story) -> None:
+    done = story.at("left")
     assert done.rc == 0, done.output
     assert "workloads stopped" not in done.text, "that was done before"
     assert "leaver has left the fleet" in done.text
 
 
-def test_nothing_of_ours_is_left_but_the_way_in(leaver: Leaver) -> None:
-    assert set(leaver.ssh(OURS).split()) == ACCESS
-    assert not leaver.ssh("apt-mark showhold; docker ps -aq --filter label=io.torchrack.workload")
-    assert "passwordauthentication no" in leaver.ssh("sshd -T")
-    assert leaver.ssh("systemctl --failed --no-legend") == ""
+def test_nothing_of_ours_is_left_but_the_way_in(left: Leaver) -> None:
+    assert set(left.ssh(OURS).split()) == ACCESS
+    assert not left.ssh("apt-mark showhold; docker ps -aq --filter label=io.torchrack.workload")
+    assert "passwordauthentication no" in left.ssh("sshd -T")
+    assert left.ssh("systemctl --failed --no-legend") == ""
 
 
-def test_what_is_theirs_goes_on(leaver: Leaver) -> None:
-    assert json.loads(leaver.ssh("cat /etc/docker/daemon.json")) == {"labels": ["rack=7"]}
-    assert leaver.ssh("docker ps --format '{{.Names}} {{.Status}}'").startswith("theirs Up")
+def test_what_is_theirs_goes_on(left: Leaver) -> None:
+    assert json.loads(left.ssh("cat /etc/docker/daemon.json")) == {"labels": ["rack=7"]}
+    assert left.ssh("docker ps --format '{{.Names}} {{.Status}}'").startswith("theirs Up")
     path = "/var/lib/docker/volumes/notebook-home/_data/work.txt"
-    assert leaver.ssh(f"cat {path}") == "precious\n"
-    assert "nvidia-driver-cuda" in leaver.ssh("dpkg -l | grep ^ii")
+    assert left.ssh(f"cat {path}") == "precious\n"
+    assert "nvidia-driver-cuda" in left.ssh("dpkg -l | grep ^ii")
 
 
-def test_it_is_out_of_the_fleets_files(leaver: Leaver) -> None:
-    assert not leaver.is_listed()
-    assert not leaver.is_locked()
-    assert not leaver.is_pinned()
+def test_it_is_out_of_the_fleets_files(left: Leaver) -> None:
+    assert not left.is_listed()
+    assert not left.is_locked()
+    assert not left.is_pinned()
 
 
-def test_it_may_join_again_and_leave_for_good(leaver: Leaver) -> None:
-    """The stack, the data and the hardening go; the data of others does not."""
+def _for_good(leaver: Leaver) -> Done:
+    """Let it join again, and leave with all that a deploy brought."""
     leaver.ssh("docker rm -f theirs; docker volume create theirs; rm -f /etc/docker/daemon.json")
     leaver.ssh("docker volume create --label io.torchrack.workload=notebook notebook-home")
     leaver.join("base", "sshd", "driver", "docker", "toolkit")
     arguments = ("--purge", "--delete-data", "--unharden", "--json")
-    done = leaver.offboard("--yes", "--confirm", HOST, *arguments)
+    return leaver.offboard("--yes", "--confirm", HOST, *arguments)
+
+
+def test_it_may_join_again_and_leave_for_good(leaver: Leaver, story: Story) -> None:
+    """The stack, the data and the hardening go; the data of others does not."""
+    done = story.at("left for good")
     assert done.rc == 0, done.output
     told = json.loads(done.stdout)["hosts"][0]
     assert told["by_hand"] == [
@@ -215,7 +259,8 @@ def test_it_may_join_again_and_leave_for_good(leaver: Leaver) -> None:
     assert "allowgroups" not in leaver.ssh("sshd -T")
 
 
-def test_a_server_that_is_gone_leaves_the_fleets_files(leaver: Leaver) -> None:
+def test_a_server_that_is_gone_leaves_the_fleets_files(leaver: Leaver, story: Story) -> None:
+    story.after("left")
     there = leaver.lab.state["hosts"][HOST]
     entry = Entry(address=free_address(there["address"]), user=there["user"], key=there["key_file"])
     hosts_file.add(leaver.hosts_file, "lab_hosts", HOST, entry)
