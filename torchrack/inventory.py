@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,15 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
         problems += _unknown_sections(member.name, member.data)
     if not any(groups.values()) and _joining is None:
         problems.append(_empty(inventory_file, opened))
-    problems = list(dict.fromkeys(problems))  # what a group file says wrong, it says for each host
-    if problems:
-        print_problems("Settings", problems)
-        sys.exit(f"{len(problems)} problem(s) in the settings; no host was contacted.")
+    _end(problems)
     _note(groups, fleet, inventory, names.get("lock_file"))
+
+
+def _end(problems: Iterable[Problem]) -> None:
+    """With any problem print all of them and exit; a group file says its own for each host."""
+    if found := list(dict.fromkeys(problems)):
+        print_problems("Settings", found)
+        sys.exit(f"{len(found)} problem(s) in the settings; no host was contacted.")
 
 
 def _note(
@@ -123,6 +127,7 @@ def load_fleet(inventory_file: str | Path) -> list[FleetHost]:
     enter(path)
     names = runpy.run_path(str(path))
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
+    _end(_unchecked(inventory_file, groups))
     layers, _ = _group_data(path)
     return _merged(groups, layers, path.stem)
 
@@ -142,6 +147,16 @@ def load_open(inventory_file: str | Path) -> tuple[list[FleetHost], list[OpenGro
         return load_fleet(inventory_file), opened
     finally:
         _joining = None
+
+
+def _unchecked(inventory_file: str | Path, groups: Mapping[str, Any]) -> Iterator[Problem]:
+    """An inventory that does not end with check_fleet, which notes itself on each host."""
+    entries = (entry for group in groups.values() for entry in group if _is_entry(entry))
+    names = [name for name, data in entries if "_inventory_file" not in data]
+    if names:
+        found = f"no check_fleet() after the hosts {', '.join(names[:5])}"
+        needed = "check_fleet(__file__, globals()) as its last line"
+        yield Problem(shown(inventory_file), "Inventory", found, needed, "add that line")
 
 
 def _empty(inventory_file: str, opened: Iterable[OpenGroup]) -> Problem:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from torchrack.inventory import load_fleet
+
 ROOT = Path(__file__).parents[2]
 IMPORTS = (
     "from torchrack.settings import Docker, Driver, Images, Port, Toolkit, Workload, Workloads\n"
@@ -128,3 +130,20 @@ def test_a_list_that_is_no_group_of_hosts(fleet):
 def test_a_port_that_is_none_and_a_missing_known_hosts(fleet, tmp_path):
     done = fleet(port=70000, known_hosts=tmp_path / "nowhere")
     assert refused(done, "SSH port", "70000", "known_hosts file")
+
+
+@pytest.mark.parametrize("before", ["", "check_fleet(__file__, globals())\n"])
+def test_an_inventory_that_does_not_end_with_its_check(tmp_path, capsys, before):
+    """Without it a host does not know its inventory; commands ended in a traceback."""
+    (tmp_path / "known").touch()
+    entry = 'host("{}", address="192.0.2.{}", user="ann", known_hosts="known")'
+    (tmp_path / "fleet.py").write_text(
+        "from torchrack.inventory import check_fleet, host\n"
+        f"first = [{entry.format('gpu01', 1)}]\n{before}late = [{entry.format('gpu02', 2)}]\n"
+    )
+    with pytest.raises(SystemExit):
+        load_fleet(tmp_path / "fleet.py")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no check_fleet() after the hosts" in said
+    assert "gpu02" in said
+    assert ("gpu01" in said) == (not before)
