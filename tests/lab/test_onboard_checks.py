@@ -13,7 +13,7 @@ import pytest
 from lab import network, state
 from tests.lab.harness import Lab
 from tests.lab.leaks import holding, left_on, watched_arguments
-from tests.lab.newcomers import Fleet, Server, ended, not_ready
+from tests.lab.newcomers import WITHOUT_ADMIN, Fleet, Server, ended, not_ready
 from torchrack import hosts_file
 from torchrack.lock import file as lock_file
 
@@ -128,7 +128,7 @@ def apt_at_work(server: Server) -> Iterator[None]:
 
 def without_admin(server: Server) -> None:
     """Have the server as if no run had come to its account."""
-    server.root("userdel --remove torchrack 2>/dev/null; rm -f /etc/sudoers.d/90-torchrack; true")
+    server.root(WITHOUT_ADMIN)
 
 
 def test_a_server_that_another_fleet_deployed(fleet: Fleet, bare: Server) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from lab import inside, state
 from tests.lab.harness import ROOT, Lab, wait_for
+from tests.lab.newcomers import WITHOUT_ADMIN
 from torchrack.errors import HostError
 from torchrack.onboard.admin import admin_public_key, ensure_admin, login_as_admin
 from torchrack.onboard.credentials import Given, KeyFile, Password
@@ -129,6 +130,7 @@ def keyed(bare: Callable[[str], Server]) -> Server:
 def admin(server: Server, tmp_path: Path) -> Newcomer:
     key = tmp_path / "deploy"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    server.root(WITHOUT_ADMIN)
     return replace(server.newcomer, admin_key=str(key))
 
 
