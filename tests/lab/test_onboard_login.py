@@ -194,9 +194,10 @@ def test_a_key_and_a_sudo_that_asks_for_nothing(keyed: Server) -> None:
 
 
 def test_a_wrong_password_is_one_failure_in_the_servers_log(server: Server) -> None:
-    since = server.root("date +'%F %T'").strip()
+    # Seconds would be too coarse: the test before may have failed in the same one.
+    cursor = server.root("journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'").strip()
     assert "debian by password" in server.refusal(Given(Password("wrong"), Password("wrong")))
-    log = server.root(f"journalctl -q -o cat -t sshd-session -t sshd --since '{since}'")
+    log = server.root(f"journalctl -q -o cat -t sshd-session -t sshd --after-cursor '{cursor}'")
     assert log.count("Failed password for debian") == 1, log
 
 
