@@ -133,8 +133,9 @@ def test_a_port_that_is_none_and_a_missing_known_hosts(fleet, tmp_path):
 
 
 @pytest.mark.parametrize("before", ["", "check_fleet(__file__, globals())\n"])
-def test_an_inventory_that_does_not_end_with_its_check(tmp_path, capsys, before):
+def test_an_inventory_that_does_not_end_with_its_check(tmp_path, capsys, monkeypatch, before):
     """Without it a host does not know its inventory; commands ended in a traceback."""
+    monkeypatch.setenv("COLUMNS", "400")
     (tmp_path / "known").touch()
     entry = 'host("{}", address="192.0.2.{}", user="ann", known_hosts="known")'
     (tmp_path / "fleet.py").write_text(
