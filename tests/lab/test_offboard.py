@@ -125,7 +125,7 @@ def joined(leaver: Leaver, story: Story) -> Leaver:
 
 @pytest.fixture
 def left(leaver: Leaver, story: Story) -> Leaver:
-    """After a run that was killed, and one that went on from there."""
+    """After a run that was killed, and a second one that finished its work."""
     assert story.at("left").rc == 0
     return leaver
 

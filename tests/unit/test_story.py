@@ -1,4 +1,4 @@
-"""Chapters are told in their order, whatever the order in which tests ask for them."""
+"""Chapters run in their order, whatever the order in which tests ask for them."""
 
 from __future__ import annotations
 
