@@ -68,7 +68,7 @@ def check_fleet(inventory_file: str, names: Mapping[str, Any]) -> None:
     enter(inventory)
     problems, opened = taken()
     groups = {name: value for name, value in names.items() if _is_group(name, value)}
-    for entry in (entry for group in groups.values() for entry in group if _is_entry(entry)):
+    for entry in _entries(groups):
         problems += settle(*entry)
     layers, found = _group_data(inventory)
     problems += found + _stray_lists(inventory_file, names)
@@ -122,6 +122,9 @@ def load_fleet(inventory_file: str | Path) -> list[FleetHost]:
 
     Args:
         inventory_file: path of the inventory, checked as a run would check it.
+
+    Raises:
+        SystemExit: check_fleet found problems, or was not called; all have been printed.
     """
     path = Path(inventory_file).resolve()
     enter(path)
@@ -151,9 +154,7 @@ def load_open(inventory_file: str | Path) -> tuple[list[FleetHost], list[OpenGro
 
 def _unchecked(inventory_file: str | Path, groups: Mapping[str, Any]) -> Iterator[Problem]:
     """An inventory that does not end with check_fleet, which notes itself on each host."""
-    entries = (entry for group in groups.values() for entry in group if _is_entry(entry))
-    names = [name for name, data in entries if "_inventory_file" not in data]
-    if names:
+    if names := [name for name, data in _entries(groups) if "_inventory_file" not in data]:
         found = f"no check_fleet() after the hosts {', '.join(names[:5])}"
         needed = "check_fleet(__file__, globals()) as its last line"
         yield Problem(shown(inventory_file), "Inventory", found, needed, "add that line")
@@ -205,8 +206,7 @@ def _twice(groups: Mapping[str, Any]) -> list[Problem]:
     """Two hosts of one name, and two names of one server."""
     problems = []
     seen: dict[str, dict[str, Any]] = {}
-    entries = (entry for group in groups.values() for entry in group if _is_entry(entry))
-    for name, data in entries:
+    for name, data in _entries(groups):
         other = seen.setdefault(name, data)
         if _place(other) != _place(data) or other.get("_hosts_file") != data.get("_hosts_file"):
             found = f"two hosts, at {_place(other)} and {_place(data)}"
@@ -269,6 +269,10 @@ def _stray_lists(inventory_file: str, names: Mapping[str, Any]) -> list[Problem]
         and isinstance(value, (list, tuple))
         and not (isinstance(value, list) and all(map(_is_entry, value)))
     ]
+
+
+def _entries(groups: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return (entry for group in groups.values() for entry in group if _is_entry(entry))
 
 
 def _is_entry(value: Any) -> bool:
