@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra.context import ctx_state
 
 from torchrack import context as deploy_context
+from torchrack.adopt import unlocked
 from torchrack.adopt.found import Found
 from torchrack.apt.offers import ask_offers, driver_versions
 from torchrack.contract.model import Answer
@@ -32,10 +33,7 @@ from torchrack.facts.answers import Answers, Request
 from torchrack.facts.survey import HostSurvey
 from torchrack.inventory import FleetHost
 from torchrack.lock import apply
-from torchrack.lock.asked import tagged
-from torchrack.lock.file import shown
-from torchrack.lock.fleet import lock_of
-from torchrack.lock.model import Group, Lock, LockedImage
+from torchrack.lock.model import Group, Lock
 from torchrack.lock.resolve import Question, lock_host
 from torchrack.preflight.checks import check
 from torchrack.preflight.facts import HostFacts, UnclearAnswer, parse
@@ -44,7 +42,6 @@ from torchrack.preflight.subject import Subject
 from torchrack.remote import Session, unknown
 from torchrack.run import ALWAYS, name_of, stages_of
 from torchrack.settings.docker import Docker
-from torchrack.settings.model import Settings
 from torchrack.workloads.workload import LABEL
 
 ROUNDS = 8
@@ -103,14 +100,14 @@ def look_ahead(
         group = error.problem
     if isinstance(group, Problem):
         return Ahead((*problems, group), seconds=time.monotonic() - begun)
-    images = _locked_images(host)
-    known = without_unlocked(host.settings, images)
+    images = unlocked.digests(host)
+    known = unlocked.without(host.settings, images)
     lock = Lock(schema=1, images=images, groups=(group,))
     exact = FleetHost(host.name, host.data, apply.exact(known, lock, group))
     findings = tuple(
         one
         for one in _findings(session, exact, group, deploy_file, inventory)
-        if not _was_left_out(one, host.settings, known)
+        if not unlocked.is_left_out(one, host.settings, known)
     )
     joins = {one.id.removeprefix("base.") for one in findings if one.stage == "base"}
     stops = tuple(
@@ -123,71 +120,10 @@ def look_ahead(
         tuple(problems),
         stops,
         tuple(one for one in findings if one not in stops),
-        tuple(not_locked(host, images, inventory)),
+        tuple(unlocked.problems(host, images, inventory)),
         after_merge(found, exact.settings.docker),
         time.monotonic() - begun,
     )
-
-
-def _locked_images(host: FleetHost) -> dict[str, LockedImage]:
-    """What the fleet's lock says of tags; other members may have them in their catalogs."""
-    lock = lock_of(host.data) if "_lock_file" in host.data else None
-    return dict(lock.images) if lock else {}
-
-
-def without_unlocked(settings: Settings, images: Collection[str]) -> Settings:
-    """Return settings without the images whose digest is not known, and what runs on them.
-
-    Args:
-        settings: what is proposed.
-        images: the tags whose digest is known.
-    """
-    catalog = {
-        name: ref for name, ref in settings.images.catalog.items() if "@" in ref or ref in images
-    }
-    workloads = [one for one in settings.workloads.containers if one.image in catalog]
-    return replace(
-        settings,
-        images=settings.images.changed(catalog=catalog),
-        workloads=settings.workloads.changed(containers=workloads),
-    )
-
-
-def _was_left_out(finding: Finding, all_: Settings, known: Settings) -> bool:
-    """Whether a finding is about a workload that was only left out: it is declared."""
-    left = {one.name for one in all_.workloads.containers}
-    left -= {one.name for one in known.workloads.containers}
-    return any(finding.id.startswith(f"workloads.container:{name}.") for name in left)
-
-
-def not_locked(host: FleetHost, images: Collection[str], inventory: Path) -> list[Problem]:
-    """Return a problem for each tag whose digest is not known.
-
-    Args:
-        host: the server with the settings that it would have.
-        images: the tags whose digest is known.
-        inventory: the inventory's path.
-    """
-    settings = host.settings
-    file = shown(host.data.get("_lock_file") or "the lock")
-    problems = []
-    for reference in tagged(settings):
-        if reference in images:
-            continue
-        names = {name for name, ref in settings.images.catalog.items() if ref == reference}
-        users = [one.name for one in settings.workloads.containers if one.image in names]
-        about = f" and with the workload(s) {', '.join(users)}" if users else ""
-        problems.append(
-            Problem(
-                host.name,
-                f"Image {reference}",
-                f"no digest in {file}",
-                "the digest that its tag means",
-                f"what a deploy does with it{about} is not known before the server is in the "
-                f"fleet, and locked: torchrack lock {shown(inventory)}",
-            )
-        )
-    return problems
 
 
 def _is_mended(finding: Finding, inventory: Path) -> bool:
